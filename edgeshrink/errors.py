@@ -1,0 +1,38 @@
+"""What a user is told when something cannot go on, and the exit status that goes with it."""
+
+from __future__ import annotations
+
+__all__ = ["EdgeshrinkError", "InputError", "ParityError", "UnsupportedError"]
+
+
+class EdgeshrinkError(Exception):
+    """The work failed: says what went wrong, where, and what to do next. Exit status 1.
+
+    Args:
+        message: What is wrong and in which file or layer.
+        hint: What the user can do about it, as a full sentence; may be empty.
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class InputError(EdgeshrinkError):
+    """The call or a file it names is wrong. Exit status 2."""
+
+    exit_status = 2
+
+
+class ParityError(EdgeshrinkError):
+    """A network after a rewrite differs from the one before by more than the tolerance. Exit status 1."""
+
+
+class UnsupportedError(EdgeshrinkError):
+    """The network holds what the target device cannot take. Exit status 1."""

@@ -1,0 +1,224 @@
+"""What a network is fed: `--input` specifications, sample files, and random inputs of a fixed seed."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeshrink.errors import InputError
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+__all__ = ["InputSpec", "Samples", "parse_input", "random_inputs", "read_samples", "split_samples"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+DTYPES = ("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
+_FORM = "The form is [NAME:]1x3x224x224[:dtype], for example 1x3x224x224 or tokens:1x128:int64."
+_MOST_ELEMENTS = 2**31  # more than any board holds; catches a digit too many
+
+# Operators that hand their first input's values on unchanged, whatever they do to its shape.
+_CARRIERS = frozenset(
+    "Cast Concat Expand Flatten Gather Identity Max Min Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
+)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One input: its name (None: the next argument of forward), its shape, and its element type as numpy names it."""
+
+    name: str | None
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs from a file.
+
+    Attributes:
+        arrays: Per input name, the samples along the first axis; every array holds as many.
+        labels: One class index a sample, or None.
+        name: The file's name.
+    """
+
+    arrays: dict[str, Array]
+    labels: Array | None
+    name: str
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return len(next(iter(self.arrays.values())))
+
+
+def parse_input(text: str) -> InputSpec:
+    """Read `[NAME:]1x3x224x224[:dtype]`.
+
+    Raises:
+        InputError: Anything else; the message shows the right form.
+    """
+    parts = text.strip().split(":")
+    is_shape = [bool(re.fullmatch(r"\d+(x\d+)*", part)) for part in parts]
+    if not 1 <= len(parts) <= 3 or True not in is_shape[:2]:
+        raise InputError(f"The input {text!r} holds no shape.", _FORM)
+    at = is_shape.index(True)
+    name, dtype = (parts[0] if at else None), parts[at + 1 :]
+    if len(dtype) > 1 or name == "":
+        raise InputError(f"The input {text!r} is not understood.", _FORM)
+    if dtype and dtype[0] not in DTYPES:
+        raise InputError(f"The input {text!r} names no known dtype.", f"Known: {', '.join(DTYPES)}. {_FORM}")
+    shape = tuple(int(size) for size in parts[at].split("x"))
+    if 0 in shape or prod(shape) > _MOST_ELEMENTS:
+        raise InputError(f"The shape in {text!r} must have sizes above 0 and at most 2^31 elements.", _FORM)
+    return InputSpec(name, shape, *dtype)
+
+
+def read_samples(path: str | Path) -> Samples:
+    """Read an .npz of one array an input name, samples along the first axis, and optionally `labels`.
+
+    Pickled objects are refused, never loaded.
+
+    Raises:
+        InputError: The file is missing, broken, no .npz, holds objects, or its arrays differ in their sample count.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {path}.") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        raise InputError(f"{path} is no .npz of plain arrays: {error}.", _SAVE) from error
+    labels = arrays.pop("labels", None)
+    counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
+    if labels is not None:
+        counts["labels"] = len(labels) if labels.ndim else 0
+    if not arrays or not all(counts.values()):
+        raise InputError(f"{path} holds no samples: {_listed(counts)}.", _SAVE)
+    if len(set(counts.values())) > 1:
+        raise InputError(f"The arrays of {path} differ in their number of samples: {_listed(counts)}.", _SAVE)
+    return Samples(arrays, labels, path.name)
+
+
+_SAVE = "Write it with numpy.savez(path, <input name>=array, labels=classes), samples along the first axis."
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "it is empty"
+
+
+def split_samples(samples: Samples, model: ir.Model) -> list[dict[str, Array]]:
+    """The samples as feeds of `model`: batches of its own batch size, the last filled up with its last sample.
+
+    Raises:
+        InputError: Names, shapes or dtypes do not fit; the message names the input.
+    """
+    wanted = {value.name or "": value for value in model.graph.inputs}
+    if wanted.keys() != samples.arrays.keys():
+        raise InputError(
+            f"{samples.name} holds {_quoted(samples.arrays)}, the network takes {_quoted(wanted)}.", _SAVE
+        )
+    batch = 1
+    for name, value in wanted.items():
+        array, shape, dtype = samples.arrays[name], _sizes(value), _dtype(value)
+        if array.shape[1:] != shape[1:] or not shape:
+            raise InputError(
+                f"{samples.name}: input {name!r} has samples of shape {array.shape[1:]}, the network takes {shape[1:]}."
+            )
+        if array.dtype != dtype:
+            hint = f"Save it as {name}.astype(numpy.{dtype})."
+            raise InputError(
+                f"{samples.name}: input {name!r} is {array.dtype}, the network takes {dtype}.", hint
+            )
+        batch = shape[0]
+    return [
+        {name: _filled(array[start : start + batch], batch) for name, array in samples.arrays.items()}
+        for start in range(0, samples.count, batch)
+    ]
+
+
+def _filled(part: Array, batch: int) -> Array:
+    missing = batch - len(part)
+    return np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
+
+
+def random_inputs(model: ir.Model, count: int, seed: int = 0) -> list[dict[str, Array]]:
+    """`count` feeds of `model`, the same for the same seed; a symbolic size is taken as 1.
+
+    Floats are standard normal. 8-bit integers span their type. Wider integers are indices below the smallest table
+    they reach, or 0 and 1 (a mask's values) where they reach none.
+    """
+    limits = {value.name or "": _limit(value) for value in model.graph.inputs}
+    feeds = []
+    for index in range(count):
+        draw = np.random.default_rng([seed, index])
+        feeds.append(
+            {
+                value.name or "": _draw(draw, _sizes(value), _dtype(value), limits[value.name or ""])
+                for value in model.graph.inputs
+            }
+        )
+    return feeds
+
+
+def _draw(
+    draw: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any], limit: int | None
+) -> Array:
+    if dtype == np.bool_:
+        return draw.integers(0, 2, shape).astype(np.bool_)
+    if dtype.kind not in "iu":
+        return draw.standard_normal(shape, dtype=np.float32).astype(dtype)
+    if limit is None and dtype.itemsize == 1:
+        bounds = np.iinfo(dtype)
+        return draw.integers(bounds.min, bounds.max, shape, dtype=dtype, endpoint=True)
+    return draw.integers(0, min(limit or 2, np.iinfo(dtype).max), shape).astype(dtype)
+
+
+def _limit(value: ir.Value) -> int | None:
+    """Rows of the smallest table that `value` indexes, directly or through operators that carry its values."""
+    rows = list(_tables(value, set()))
+    return min(rows) if rows else None
+
+
+def _tables(value: ir.Value, seen: set[ir.Value]) -> Iterator[int]:
+    if value in seen:
+        return
+    seen.add(value)
+    for node, index in value.uses():
+        if node.op_type in ("Gather", "GatherElements") and index == 1:
+            table, axis = node.inputs[0], node.attributes.get_int("axis", 0)
+            if table is not None and table.shape is not None and isinstance(table.shape[axis], int):
+                yield int(table.shape[axis])
+        elif node.op_type == "OneHot" and index == 0 and node.inputs[1] is not None:
+            if node.inputs[1].const_value is not None:
+                yield int(node.inputs[1].const_value.numpy().reshape(-1)[0])
+        elif node.op_type in _CARRIERS:
+            for output in node.outputs:
+                yield from _tables(output, seen)
+
+
+def _sizes(value: ir.Value) -> tuple[int, ...]:
+    if value.shape is None:
+        raise InputError(
+            f"The network's input {value.name!r} states no shape.", "Export it with a fixed shape."
+        )
+    return tuple(size if isinstance(size, int) else 1 for size in value.shape)
+
+
+def _dtype(value: ir.Value) -> np.dtype[Any]:
+    if value.dtype is None:
+        raise InputError(f"The network's input {value.name!r} states no element type.")
+    return value.dtype.numpy()
+
+
+def _quoted(names: dict[str, Any]) -> str:
+    return ", ".join(repr(name) for name in names) or "nothing"

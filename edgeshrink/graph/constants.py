@@ -1,0 +1,70 @@
+"""Constant units, forward: which indices of an axis carry the same known number for every input and position.
+
+An all-zero filter emits its bias; BatchNorm, activations and sums carry constants on. `nan` stands for
+"varies, or not known". Numbers are float64, so that folding them loses nothing against float32.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from edgeshrink.graph.spaces import Axis, Spaces
+
+__all__ = ["Constants", "Numbers", "array_of", "varying"]
+
+Numbers = npt.NDArray[np.float64]
+"""One number per index along an axis; nan where it varies."""
+
+
+def varying(count: int) -> Numbers:
+    """Nothing known of `count` indices."""
+    return np.full(count, np.nan)
+
+
+def array_of(value: ir.Value | None) -> npt.NDArray[np.generic] | None:
+    """The array of an initializer or folded constant; None for anything computed at run time."""
+    if value is None or value.const_value is None or value.is_graph_input():
+        return None
+    return value.const_value.numpy()
+
+
+class Constants:
+    """What is known of every tracked axis, and, read off on demand, of every constant tensor."""
+
+    def __init__(self, spaces: Spaces) -> None:
+        self.spaces = spaces
+        self._numbers: dict[Axis, Numbers] = {}
+
+    def put(self, value: ir.Value, axis: int, numbers: Numbers) -> None:
+        """Record an axis; an infinite number counts as unknown, since folding it would make nan."""
+        self._numbers[value, axis] = np.where(np.isfinite(numbers), numbers, np.nan)
+
+    def of(self, value: ir.Value, axis: int) -> Numbers:
+        """The numbers along an axis, float64 of shape (size of the axis,)."""
+        known = self._numbers.get((value, axis))
+        if known is None:
+            known = self._read_off(value, axis)
+            self._numbers[value, axis] = known
+        return known
+
+    def scalar(self, value: ir.Value) -> float:
+        """The one number a whole constant tensor holds, or nan."""
+        array = array_of(value)
+        if array is None or array.size == 0:
+            return np.nan
+        first = array.reshape(-1)[0]
+        return float(first) if (array == first).all() else np.nan
+
+    def _read_off(self, value: ir.Value, axis: int) -> Numbers:
+        array = array_of(value)
+        if array is None:
+            assert value.shape is not None
+            size = value.shape[axis]
+            return varying(size if isinstance(size, int) else 0)
+        rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+        if rows.shape[1] == 0:
+            return varying(rows.shape[0])
+        same = (rows == rows[:, :1]).all(axis=1)
+        return np.where(same, rows[:, 0].astype(np.float64), np.nan)

@@ -1,0 +1,106 @@
+"""File + the plain network's factory -> the network with dendrites and weights in place, ready to trace."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeshrink.checkpoint.contents import LoadedCheckpoint
+from edgeshrink.checkpoint.factory import build_network
+from edgeshrink.checkpoint.fit import network_name, require_fit
+from edgeshrink.checkpoint.reading import read_arranged
+from edgeshrink.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from edgeshrink.checkpoint.arranged import Arranged, Dendrites
+
+__all__ = ["load"]
+
+
+def load(
+    path: Path | str,
+    *,
+    arch: str | None,
+    arch_args: dict[str, Any] | None = None,
+    masks: Path | str | None = None,
+    dendrite_activation: str | None = None,
+) -> LoadedCheckpoint:
+    """Load a checkpoint into the network it belongs to.
+
+    Args:
+        path: The file: PerforatedAI's training form or a plain state_dict, in safetensors or torch's zip.
+        arch: ``FILE.py:FACTORY`` or ``pkg.mod:FACTORY``, a callable that returns the plain network: no
+            dendrites, and ``torch.nn.Sequential`` where the trained one has a PAISequential.
+        arch_args: Keyword arguments of the factory.
+        masks: A sidecar file with masks: parameter name -> 0/1 array.
+        dendrite_activation: The dendrites' activation, where neither default nor config file is right.
+
+    Raises:
+        InputError: The file cannot be read, there is no factory or it fails, or the two do not fit.
+    """
+    contents, arranged = read_arranged(path, masks=masks, dendrite_activation=dendrite_activation)
+    if arch is None:
+        raise InputError(
+            f"{path} holds tensors, and not the network they belong to",
+            "Add --arch FILE.py:FACTORY (or --arch pkg.mod:FACTORY), a callable that returns the plain "
+            "network, without dendrites.",
+        )
+    network = build_network(arch, arch_args)
+    module = _assemble(network, arranged, contents.activation or "sigmoid", f"--arch {arch}", str(path))
+    return LoadedCheckpoint(module=module.eval(), contents=contents, warnings=contents.warnings)
+
+
+def _assemble(network: nn.Module, arranged: Arranged, activation: str, arch: str, path: str) -> nn.Module:
+    """Give the plain network its dendrites, then all weights."""
+    given = {network_name(name, network): (name, tensor) for name, tensor in arranged.plain.items()}
+    for layer, dendrites in arranged.dendrites.items():
+        soma = _find(network, layer, arch, path)
+        for name in [name for name in given if name.startswith(f"{layer}.")]:
+            given[f"{layer}.soma.{name.removeprefix(f'{layer}.')}"] = given.pop(name)
+        for index, branch in enumerate(dendrites.branches):
+            for inner, tensor in branch.items():
+                name = network_name(f"{layer}.{inner}", network).removeprefix(f"{layer}.")
+                given[f"{layer}.dendrites.{index}.{name}"] = (f"{layer}.dendrites.{index}.{inner}", tensor)
+        for index, tensor in enumerate(dendrites.between):
+            given[f"{layer}.between.{index}"] = (f"{layer}.between.{index}", tensor)
+        given[f"{layer}.top"] = (f"{layer}.top", dendrites.top)
+        network = _replace(network, layer, _grow(soma, dendrites, activation, layer))
+    require_fit(network, given, arranged.source, arch, path)
+    network.load_state_dict({name: tensor for name, (_, tensor) in given.items()}, strict=False)
+    return network
+
+
+def _grow(soma: nn.Module, dendrites: Dendrites, activation: str, layer: str) -> nn.Module:
+    """Put copies of a layer around it as its dendrites, their weights still to come."""
+    from edgeshrink.dendrites import DendriticLayer
+
+    try:
+        branches = [copy.deepcopy(soma) for _ in dendrites.branches]
+    except RuntimeError as error:
+        raise InputError(
+            f"layer {layer} of the network cannot be copied for its dendrites: {error}",
+            "Let the factory return the network as it was before pruning; masks come from the checkpoint.",
+        ) from error
+    channels = dendrites.top.shape[1]
+    return DendriticLayer(soma, branches, channels, channel_dim=dendrites.channel_dim, activation=activation)
+
+
+def _find(network: nn.Module, layer: str, arch: str, path: str) -> nn.Module:
+    try:
+        return network.get_submodule(layer)
+    except AttributeError:
+        known = ", ".join(name for name, _ in network.named_children())
+        raise InputError(
+            f"{path} has dendrites on layer {layer}, which the network of {arch} lacks (it has {known})",
+            "Let the factory return the network that was trained, before dendrites were added; where it has "
+            "a PAISequential, put torch.nn.Sequential with the same layers under the same name.",
+        ) from None
+
+
+def _replace(network: nn.Module, layer: str, module: nn.Module) -> nn.Module:
+    parent, _, name = layer.rpartition(".")
+    setattr(network.get_submodule(parent), name, module)
+    return network

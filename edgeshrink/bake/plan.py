@@ -55,13 +55,17 @@ def plan_removal(analysis: Analysis) -> Plan:
         if read.padded:
             border = np.where(demanded & np.isfinite(numbers), numbers, 0.0)
             if _shares_its_weight(read):
-                _keep(classes[border != 0], alive, reasons, "a constant behind zero padding in shared weights")
+                _keep(
+                    classes[border != 0], alive, reasons, "a constant behind zero padding in shared weights"
+                )
             else:
                 padded.append((read, classes, border))
     _choose_carriers(padded, alive, reasons)
     _leave_one(analysis, alive, reasons)
     plan = Plan(analysis, ~alive[labels], reasons=reasons)
-    plan.carriers = {read: _strongest(border, alive[classes]) for read, classes, border in padded if border.any()}
+    plan.carriers = {
+        read: _strongest(border, alive[classes]) for read, classes, border in padded if border.any()
+    }
     return plan
 
 
@@ -101,7 +105,9 @@ def _choose_carriers(padded: list[tuple[Read, Units, Numbers]], alive: Mask, rea
         best = max(served, key=lambda label: served[label])
         names = ", ".join(sorted({str(read.node.name) for read, classes, _ in open_reads if best in classes}))
         alive[best] = True
-        reasons.setdefault(best, f"carries the constants of the removed units past the zero padding of {names}")
+        reasons.setdefault(
+            best, f"carries the constants of the removed units past the zero padding of {names}"
+        )
         open_reads = [entry for entry in open_reads if _needs_carrier(entry, alive)]
 
 

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from edgeshrink.bake.base import BakePass
 from edgeshrink.bake.plan import Plan, plan_removal
 from edgeshrink.graph.analysis import analyse
+from edgeshrink.graph.constants import array_of
 from edgeshrink.graph.edit import replace_weight, unshare_vectors
 from edgeshrink.graph.operators import operator_of
 from edgeshrink.graph.operators.contraction import Contraction
@@ -46,7 +47,9 @@ def _absorb(plan: Plan) -> None:
         operator = operator_of(read.node)
         assert isinstance(operator, Contraction)
         if removed.any():
-            operator.absorb(read.node, plan.analysis.constants.of(*read.axis), removed, plan.carriers.get(read))
+            operator.absorb(
+                read.node, plan.analysis.constants.of(*read.axis), removed, plan.carriers.get(read)
+            )
 
 
 def _cut(plan: Plan, graph: ir.Graph) -> int:
@@ -56,8 +59,8 @@ def _cut(plan: Plan, graph: ir.Graph) -> int:
         kept = ~plan.removed(units)
         if kept.all():
             continue
-        if value.const_value is not None:
-            replace_weight(value, np.compress(kept, value.const_value.numpy(), axis=axis))
+        if (array := array_of(value)) is not None:
+            replace_weight(value, np.compress(kept, array, axis=axis))
         elif value.shape is not None:
             value.shape = ir.Shape([*value.shape[:axis], int(kept.sum()), *value.shape[axis + 1 :]])
             touched.add(value)

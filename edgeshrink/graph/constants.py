@@ -24,8 +24,8 @@ def varying(count: int) -> Numbers:
 
 
 def array_of(value: ir.Value | None) -> npt.NDArray[np.generic] | None:
-    """The array of an initializer or folded constant; None for anything computed at run time."""
-    if value is None or value.const_value is None or value.is_graph_input():
+    """The array of an initializer that no caller can override; None for anything computed at run time."""
+    if value is None or value.const_value is None or not value.is_initializer() or value.is_graph_input():
         return None
     return value.const_value.numpy()
 

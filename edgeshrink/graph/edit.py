@@ -73,6 +73,8 @@ def _append_sum(graph: ir.Graph, node: ir.Node, addend: ir.Value) -> None:
     total = ir.node("Add", [old, addend], name=f"{node.name}_bias")
     total.outputs[0].shape = ir.Shape(old.shape) if old.shape is not None else None
     total.outputs[0].dtype = old.dtype
+    if old.is_graph_output():
+        old.name, total.outputs[0].name = f"{old.name}_sum", old.name
     old.replace_all_uses_with(total.outputs[0], replace_graph_outputs=True)
     total.replace_input_with(0, old)
     graph.insert_after(node, total)

@@ -105,7 +105,9 @@ class Spaces:
         """Join all ties into classes of units, with the first reason each pinned class must stay."""
         labels = _components(self._count, self._ties)
         reasons: dict[int, str] = {}
-        pinned_axes = [(self._units[axis], reason) for axis, reason in self._pinned_axes if axis in self._units]
+        pinned_axes = [
+            (self._units[axis], reason) for axis, reason in self._pinned_axes if axis in self._units
+        ]
         for units, reason in [*self._pins, *pinned_axes]:
             for label in np.unique(labels[units]):
                 reasons.setdefault(int(label), reason)

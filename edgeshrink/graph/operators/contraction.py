@@ -19,7 +19,15 @@ from edgeshrink.graph.edit import add_to_bias, replace_weight
 from edgeshrink.graph.operators.base import Operator, describe, operator_of
 from edgeshrink.graph.spaces import Spaces, Units
 
-__all__ = ["Contraction", "contractions", "has_plain_bias", "is_contraction", "operands", "tie_bias", "weight_axes"]
+__all__ = [
+    "Contraction",
+    "contractions",
+    "has_plain_bias",
+    "is_contraction",
+    "operands",
+    "tie_bias",
+    "weight_axes",
+]
 
 
 class Contraction(Operator):
@@ -119,7 +127,9 @@ class Contraction(Operator):
             if axis != axes[0]:
                 demand.add(source, axis, np.ones(1, dtype=bool))
 
-    def absorb(self, node: ir.Node, numbers: Numbers, removed: npt.NDArray[np.bool_], carrier: int | None) -> None:
+    def absorb(
+        self, node: ir.Node, numbers: Numbers, removed: npt.NDArray[np.bool_], carrier: int | None
+    ) -> None:
         """Fold what removed constant inputs contribute into the bias, or into one carrier's column.
 
         Args:
@@ -139,7 +149,9 @@ class Contraction(Operator):
         if carrier is None:
             add_to_bias(node, matrix[:, gone].sum(axis=2, dtype=np.float64) @ numbers[gone])
             return
-        extra = np.tensordot(matrix[:, gone].astype(np.float64), numbers[gone] / numbers[carrier], axes=(1, 0))
+        extra = np.tensordot(
+            matrix[:, gone].astype(np.float64), numbers[gone] / numbers[carrier], axes=(1, 0)
+        )
         weight = operands(node)[1]
         moved = np.moveaxis(array_of(weight).copy(), (axes[2], axes[3]), (0, 1))  # type: ignore[union-attr]
         moved[:, carrier] += extra.reshape(moved[:, carrier].shape).astype(moved.dtype)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 
-from edgeshrink.graph.constants import Constants, Numbers, array_of
+from edgeshrink.graph.constants import Constants, array_of
 from edgeshrink.graph.demand import Demand
 from edgeshrink.graph.operators.base import register
 from edgeshrink.graph.operators.contraction import Contraction, has_plain_bias, operands, tie_bias

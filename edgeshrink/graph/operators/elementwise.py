@@ -43,8 +43,34 @@ def full_operands(node: ir.Node, axis: int) -> Iterator[tuple[ir.Value, int]]:
 
 
 @register(
-    *("Abs", "Acos", "Asin", "Atan", "Cast", "Ceil", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu"),
-    *("HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu", "Round"),
+    *(
+        "Abs",
+        "Acos",
+        "Asin",
+        "Atan",
+        "Cast",
+        "Ceil",
+        "Celu",
+        "Clip",
+        "Cos",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Gelu",
+    ),
+    *(
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "LeakyRelu",
+        "Log",
+        "Mish",
+        "Neg",
+        "Reciprocal",
+        "Relu",
+        "Round",
+    ),
     *("Selu", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Tanh", "ThresholdedRelu"),
     *("Add", "Sub", "Div", "Pow", "Max", "Min", "Sum", "Mean", "PRelu"),
 )
@@ -68,10 +94,14 @@ class Elementwise(Operator):
         operands = [operand_numbers(value, node.outputs[0], axis, constants) for value in node.inputs]
         count = node.outputs[0].shape[axis]  # type: ignore[index]
         assert isinstance(count, int)
-        known = np.logical_and.reduce([np.isfinite(np.broadcast_to(n, count)) for n in operands if n is not None])
+        known = np.logical_and.reduce(
+            [np.isfinite(np.broadcast_to(n, count)) for n in operands if n is not None]
+        )
         result = varying(count)
         if known.any():
-            result[known] = evaluate(node, [_feed(v, n, known) for v, n in zip(node.inputs, operands, strict=True)])
+            result[known] = evaluate(
+                node, [_feed(v, n, known) for v, n in zip(node.inputs, operands, strict=True)]
+            )
         return result
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
@@ -105,11 +135,15 @@ class Product(Elementwise):
 
     def _matters(self, node: ir.Node, demand: Demand, operand: ir.Value, axis: int) -> npt.NDArray[np.bool_]:
         factors = [value for value in node.inputs if value is not operand]
-        zero = [_is_zero(operand_numbers(value, node.outputs[0], axis, demand.constants)) for value in factors]
+        zero = [
+            _is_zero(operand_numbers(value, node.outputs[0], axis, demand.constants)) for value in factors
+        ]
         return np.asarray(~np.logical_or.reduce(zero)) if zero else np.ones(1, dtype=bool)
 
 
-def operand_numbers(value: ir.Value | None, output: ir.Value, axis: int, constants: Constants) -> Numbers | None:
+def operand_numbers(
+    value: ir.Value | None, output: ir.Value, axis: int, constants: Constants
+) -> Numbers | None:
     """An operand's constants along an output axis: one per index, or a single one where it is broadcast.
 
     Returns:
@@ -129,7 +163,9 @@ def _is_zero(numbers: Numbers | None) -> npt.NDArray[np.bool_]:
     return np.zeros(1, dtype=bool) if numbers is None else numbers == 0
 
 
-def _feed(value: ir.Value | None, numbers: Numbers | None, known: npt.NDArray[np.bool_]) -> npt.NDArray[Any] | None:
+def _feed(
+    value: ir.Value | None, numbers: Numbers | None, known: npt.NDArray[np.bool_]
+) -> npt.NDArray[Any] | None:
     """An operand for the reference implementation: scalars as they are (Clip insists on rank 0)."""
     if value is None or numbers is None:
         return None

@@ -40,7 +40,10 @@ class Reshape(Operator):
         source, output = node.inputs[0], node.outputs[0]
         assert source is not None
         for axis, target in _merges(node).items():
-            if constants.spaces.get(source, axis) is not None and constants.spaces.get(output, target.axis) is not None:
+            if (
+                constants.spaces.get(source, axis) is not None
+                and constants.spaces.get(output, target.axis) is not None
+            ):
                 constants.put(output, target.axis, target.spread(constants.of(source, axis)))
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
@@ -63,7 +66,9 @@ class Reshape(Operator):
         shape = array_of(node.inputs[1])
         assert shape is not None
         sizes = [size if isinstance(size, int) else None for size in output.shape]
-        new = np.array([old if size is None else size for old, size in zip(shape, sizes, strict=True)], np.int64)
+        new = np.array(
+            [old if size is None else size for old, size in zip(shape, sizes, strict=True)], np.int64
+        )
         assert isinstance(node.graph, ir.Graph)
         if not np.array_equal(new, shape):
             set_input(node, 1, add_constant(node.graph, f"{output.name}_shape", new))
@@ -111,7 +116,9 @@ def _merges(node: ir.Node) -> dict[int, _Place]:
     return places
 
 
-def _groups(sources: list[int | ir.SymbolicDim], targets: list[int | ir.SymbolicDim]) -> Iterator[tuple[list[int], int]]:
+def _groups(
+    sources: list[int | ir.SymbolicDim], targets: list[int | ir.SymbolicDim]
+) -> Iterator[tuple[list[int], int]]:
     """Split both shapes into the shortest runs of equal product; yield those whose target is one axis.
 
     Axes of size 1 belong to no run. Stops at the first size it cannot compare.

@@ -1,0 +1,71 @@
+"""The command line: parse, run, and turn every error into one clear message and an exit status."""
+
+import argparse
+import sys
+import traceback
+
+from edgeshrink_device.commands import COMMANDS
+from edgeshrink_device.errors import DeviceError, InputError
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+def main(argv=None):
+    """Run one command.
+
+    Args:
+        argv: The words after the program's name; those of this process unless given.
+
+    Returns:
+        The exit status: 0 done, 1 the work failed, 2 the call or the input is wrong, 130 interrupted.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        options = _parser().parse_args(words)
+        return options.run(options)
+    except SystemExit as stop:  # --help and --version
+        return stop.code or 0
+    except KeyboardInterrupt:
+        return _tell("interrupted; nothing was written", "", INTERRUPTED)
+    except DeviceError as error:
+        _trace(words, error)
+        return _tell(error.message, error.hint, error.exit_status)
+    except Exception as error:
+        _trace(words, error)
+        return _tell(
+            "{}: {}".format(type(error).__name__, error), "This is a fault in edgeshrink; see --debug.", 1
+        )
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are told like all others."""
+
+    def error(self, message):
+        raise InputError(message, "See: {} --help".format(self.prog))
+
+
+def _parser():
+    from edgeshrink_device import __version__
+
+    parser = _Parser(
+        prog="edgeshrink_device", description="Run and measure edgeshrink bundles on this device."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    subparsers.required = True
+    for command in COMMANDS:
+        command.add(subparsers)
+    return parser
+
+
+def _tell(message, hint, status):
+    sys.stderr.write("error: {}\n{}".format(message, hint + "\n" if hint else ""))
+    return status
+
+
+def _trace(words, error):
+    if "--debug" in words:
+        traceback.print_exception(type(error), error, error.__traceback__)
+        sys.stderr.write(getattr(error, "worker_traceback", ""))

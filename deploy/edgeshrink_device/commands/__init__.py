@@ -1,0 +1,7 @@
+"""The commands: one module each with `add(subparsers)`, listed here in the order of the help."""
+
+from edgeshrink_device.commands import profile
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = (profile,)

@@ -1,0 +1,71 @@
+"""`profile`: measure bundles and models on this machine."""
+
+from edgeshrink_device.bar import Bar
+from edgeshrink_device.files import dumps, plan_outputs, write_all
+from edgeshrink_device.profiling import profile_models
+from edgeshrink_device.runners import RUNNERS
+from edgeshrink_device.targets import find_targets
+
+__all__ = ["add"]
+
+
+def add(subparsers):
+    """Add the command and its options."""
+    parser = subparsers.add_parser(
+        "profile", help="measure bundles and models on this machine", allow_abbrev=False
+    )
+    add_option = parser.add_argument
+    add_option("paths", nargs="+", metavar="BUNDLE|MODEL.onnx", help="bundle folders and model files")
+    add_option("--device", default="cpu", help="what to run on: cpu (ONNX Runtime)")
+    add_option("--seconds", type=float, default=3.0, help="timed work a model, at least (3)")
+    add_option("--runs", type=int, default=50, help="timed runs a model, at least (50)")
+    add_option("--threads", type=int, default=1, help="threads inside an operator (1)")
+    add_option("--power", default="auto", metavar="SOURCE", help="auto, rapl or none (auto)")
+    add_option(
+        "--samples", metavar="FILE.npz", help="inputs, and outputs to check, in place of the bundle's own"
+    )
+    add_option("--no-baseline", action="store_true", help="leave a bundle's baseline.onnx out")
+    add_option("--seed", type=int, default=0, help="of random inputs and of the intervals (0)")
+    add_option("-o", "--output", metavar="OUT.json|DIR", help="where the profiles go")
+    add_option("--force", action="store_true", help="replace profiles that are there")
+    add_option("--json", action="store_true", help="print one JSON document and nothing else")
+    add_option("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=run)
+
+
+def run(options):
+    """Measure, write, print; returns the exit status: 1 when a parity fails."""
+    RUNNERS.get(options.device)
+    targets = find_targets(options.paths, options.device, options.samples, not options.no_baseline)
+    paths = plan_outputs(targets, options.output, options.force)
+    with Bar() as bar:
+        profiles = profile_models(
+            options.paths,
+            device=options.device,
+            seconds=options.seconds,
+            runs=options.runs,
+            threads=options.threads,
+            power_source=options.power,
+            samples=options.samples,
+            baseline=not options.no_baseline,
+            seed=options.seed,
+            progress=bar,
+        )
+    write_all(profiles, paths)
+    ok = all(profile["parity"] is None or profile["parity"]["ok"] for profile in profiles)
+    print(_as_json(profiles, paths, ok) if options.json else _as_text(profiles, paths))
+    return 0 if ok else 1
+
+
+def _as_json(profiles, paths, ok):
+    from edgeshrink_device.table import ratios
+
+    return dumps(
+        {"schema_version": 1, "ok": ok, "files": paths, "ratios": ratios(profiles), "profiles": profiles}
+    )
+
+
+def _as_text(profiles, paths):
+    from edgeshrink_device.table import describe
+
+    return "\n".join(describe(profiles, paths))

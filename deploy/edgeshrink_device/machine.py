@@ -1,0 +1,106 @@
+"""What this machine is: hardware, clocks and versions. No serial number, no host name."""
+
+import os
+import platform
+import sys
+
+from edgeshrink_device import memory
+
+__all__ = ["facts"]
+
+
+def facts(root=""):
+    """The machine as the profile's `device` object; what cannot be read is null.
+
+    Args:
+        root: A prefix of /proc, /sys and /etc.
+    """
+    cpus = _cpuinfo(root + "/proc/cpuinfo")
+    clocks = _clocks(root + "/sys/devices/system/cpu/cpu0/cpufreq/")
+    return {
+        "name": _name(root, cpus),
+        "kind": "cpu",
+        "architecture": platform.machine(),
+        "cores_physical": _physical_cores(cpus),
+        "cores_logical": os.cpu_count(),
+        "cores_usable": _usable_cores(),
+        "virtual_machine": any("hypervisor" in cpu.get("flags", "").split() for cpu in cpus) or None,
+        "ram_bytes": memory.pick().device_total(),
+        "os": _os_name(root + "/etc/os-release"),
+        "kernel": "{} {}".format(platform.system(), platform.release()),
+        "governor": clocks["governor"],
+        "frequency_mhz": {key: clocks[key] for key in ("current", "min", "max")},
+        "clocks_locked": None if clocks["min"] is None else clocks["min"] == clocks["max"],
+        "clocks_locked_reason": "the system tells no clock limits" if clocks["min"] is None else None,
+        "power_mode": None,
+        "power_mode_reason": "a CPU has no power mode of its own",
+        "load_average": _load_average(),
+        "software": {"python": platform.python_version(), "numpy": _numpy_version()},
+    }
+
+
+def _cpuinfo(path):
+    """One dict a processor."""
+    text = _text(path) or ""
+    blocks = [block.splitlines() for block in text.strip().split("\n\n")]
+    pairs = [[line.split(":", 1) for line in block if ":" in line] for block in blocks]
+    return [{key.strip(): value.strip() for key, value in block} for block in pairs]
+
+
+def _name(root, cpus):
+    """The board from its device tree, else the processor, else what Python knows."""
+    board = _text(root + "/proc/device-tree/model")
+    processor = next((cpu["model name"] for cpu in cpus if cpu.get("model name")), None)
+    return (board or "").rstrip("\0\n") or processor or platform.processor() or platform.machine()
+
+
+def _physical_cores(cpus):
+    cores = {(cpu.get("physical id"), cpu["core id"]) for cpu in cpus if "core id" in cpu}
+    return len(cores) or None
+
+
+def _usable_cores():
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def _clocks(folder):
+    kilohertz = {
+        "current": _text(folder + "scaling_cur_freq"),
+        "min": _text(folder + "scaling_min_freq"),
+        "max": _text(folder + "scaling_max_freq"),
+    }
+    clocks = {
+        key: int(text) / 1000 if text and text.strip().isdigit() else None for key, text in kilohertz.items()
+    }
+    governor = _text(folder + "scaling_governor")
+    clocks["governor"] = governor.strip() if governor else None
+    return clocks
+
+
+def _os_name(path):
+    for line in (_text(path) or "").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.split("=", 1)[1].strip("\"'")
+    return platform.system() or None
+
+
+def _load_average():
+    try:
+        return [round(load, 2) for load in os.getloadavg()]
+    except (OSError, AttributeError):
+        return None
+
+
+def _numpy_version():
+    module = sys.modules.get("numpy")
+    return module.__version__ if module else None
+
+
+def _text(path):
+    try:
+        with open(path) as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,140 @@
+"""One model being measured, as it lives in its worker process."""
+
+import gc
+import itertools
+from array import array
+
+from edgeshrink_device import memory, parity
+from edgeshrink_device.runners import RUNNERS
+from edgeshrink_device.samples import cut, random_feeds, read_samples
+from edgeshrink_device.warmup import warm_up
+
+__all__ = ["Measurement"]
+
+TIMED_FEEDS = 8  # timed runs take turns over these; parity runs over all samples
+LEAD_IN_S = 0.005  # untimed runs at the start of a block: caches still hold the other model
+SLOW_S = 0.05  # a run this long warms its own caches: no lead-in
+
+
+class Measurement:
+    """Opens a model, warms it up, runs it in timed blocks, and tells what came out.
+
+    The methods named in `COMMANDS` take and return what JSON can carry.
+    """
+
+    COMMANDS = ("open", "warm_up", "block", "finish")
+
+    def __init__(self):
+        self._times = array("d")
+        self._last_s = 0.0
+
+    def open(self, device, model, threads, samples, seed):
+        """Load the model and check it against the samples.
+
+        Args:
+            device: Name of the runner.
+            model: Path of the model.
+            threads: Threads inside an operator.
+            samples: Path of an .npz, or None for random inputs.
+            seed: Seed of the random inputs.
+
+        Returns:
+            `inputs`, `outputs`, `versions`, `parity`, `parity_reason`, `fed_with`, `batch` and what the
+            runner says of itself.
+        """
+        self._runner = runner = RUNNERS.get(device)()
+        versions = runner.prepare()
+        arrays = read_samples(samples) if samples else None
+        self._memory = memory.pick()
+        self._memory.reset_peak()
+        self._before = (self._memory.process_now(), self._memory.process_peak())
+        inputs, outputs = runner.load(model, threads)
+        feeds, checked, batch = self._feeds(arrays, inputs, outputs, seed)
+        self._next_feed = itertools.cycle(feeds[:TIMED_FEEDS]).__next__
+        return {
+            "inputs": [spec.as_json() for spec in inputs],
+            "outputs": [spec.as_json() for spec in outputs],
+            "versions": versions,
+            "parity": checked,
+            "parity_reason": None if checked else "no samples with expected outputs were given",
+            "fed_with": "samples" if arrays else "random numbers, seed {}".format(seed),
+            "batch": batch,
+            "emulated": runner.emulated,
+            "gpu_reason": runner.gpu_reason,
+            "engine_reason": runner.engine_reason,
+        }
+
+    def warm_up(self):
+        """Run until steady; see `edgeshrink_device.warmup`."""
+        return warm_up(self._run_once)
+
+    def block(self, seconds, runs):
+        """Run and time until both `seconds` of timed work and `runs` are reached.
+
+        Returns:
+            `runs` timed, their `seconds`, and the `lead_in_runs` before them.
+        """
+        lead_in = self._lead_in()
+        run, clock, next_feed, keep = (
+            self._runner.run,
+            self._runner.clock,
+            self._next_feed,
+            self._times.append,
+        )
+        done, total = 0, 0.0
+        gc.disable()
+        try:
+            while done < runs or total < seconds:
+                feed = next_feed()
+                start = clock()
+                run(feed)
+                took = clock() - start
+                keep(took)
+                total += took
+                done += 1
+        finally:
+            gc.enable()
+        self._last_s = total / done
+        return {"runs": done, "seconds": total, "lead_in_runs": lead_in}
+
+    def finish(self):
+        """Every time measured (`times_ms`) and the memory (`memory_bytes`)."""
+        now, peak_before = self._before
+        peak = self._memory.process_peak()
+        known = None not in (now, peak_before, peak) and peak > peak_before
+        return {
+            "memory": {
+                "process_peak": peak,
+                "process_before_model": now,
+                "model_delta": peak - now if known else None,
+                "model_delta_reason": None
+                if known
+                else "the process was at its peak before the model was loaded",
+            },
+            "times_ms": [round(seconds * 1000, 6) for seconds in self._times],
+        }
+
+    def _feeds(self, arrays, inputs, outputs, seed):
+        if arrays is None:
+            sizes = inputs[0].sizes() if inputs else ()
+            return random_feeds(inputs, seed), None, sizes[0] if sizes else 1
+        feeds, expected, batch = cut(arrays[0], arrays[1], inputs, outputs)
+        if expected is None:
+            return feeds, None, batch
+        names = [spec.name for spec in outputs]
+        checked = parity.check(self._runner.run, feeds, expected, names, len(feeds) * batch)
+        return feeds, checked, batch
+
+    def _run_once(self):
+        feed = self._next_feed()
+        start = self._runner.clock()
+        self._runner.run(feed)
+        self._last_s = self._runner.clock() - start
+        return self._last_s
+
+    def _lead_in(self):
+        runs, spent = 0, 0.0
+        while self._last_s < SLOW_S and spent < LEAD_IN_S:
+            spent += self._run_once()
+            runs += 1
+        return runs

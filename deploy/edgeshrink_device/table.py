@@ -1,0 +1,116 @@
+"""Profiles as a table for people."""
+
+from edgeshrink_device.stats import ratio_interval
+
+__all__ = ["describe", "ratios"]
+
+HEADINGS = ("model", "median", "95% interval", "p90", "p99", "peak memory", "energy")
+
+
+def ratios(profiles):
+    """The first profile against each other one.
+
+    Returns:
+        `before` and `after`, the two models' names, and `ratio`, `ci95`, `method` of
+        `ratio_interval`.
+    """
+    first = profiles[0]
+    return [
+        dict(before=first["model"]["name"], after=other["model"]["name"], **ratio_interval(first, other))
+        for other in profiles[1:]
+    ]
+
+
+def describe(profiles, paths):
+    """All lines to print: a failing parity first, then table, ratios, notes, files, verdict, next command."""
+    failed = [profile for profile in profiles if profile["parity"] and not profile["parity"]["ok"]]
+    lines = ["FAIL {}: {}".format(p["model"]["name"], p["parity"]["reason"]) for p in failed]
+    lines += ["", *_table(profiles), ""] if lines else [*_table(profiles), ""]
+    lines += [_ratio_line(ratio) for ratio in ratios(profiles)]
+    lines += [*_notes(profiles), ""]
+    lines += ["wrote {}".format(path) for path in paths]
+    lines.append("FAIL: outputs differ from the samples" if failed else _passed(profiles))
+    lines.append("next: edgeshrink {}".format(_next(paths)))
+    return lines
+
+
+def _table(profiles):
+    rows = [HEADINGS] + [_row(profile) for profile in profiles]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    aligned = [
+        [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        for row in rows
+    ]
+    return ["  ".join(row).rstrip() for row in aligned]
+
+
+def _row(profile):
+    latency, energy = profile["latency_ms"]["end_to_end"], profile["energy_mj"]
+    word = " EMULATED" if profile["emulated"] else ""
+    return (
+        profile["model"]["name"] + word,
+        _milliseconds(latency["median"]),
+        "{} to {}".format(*(_number(value) for value in latency["ci95"])),
+        _milliseconds(latency["p90"]),
+        _milliseconds(latency["p99"]),
+        _megabytes(profile["memory_bytes"]["process_peak"]),
+        "{} mJ".format(_number(energy["total"]["mean"])) if energy else "not measured",
+    )
+
+
+def _ratio_line(ratio):
+    return "{} is {:.3f}x as fast as {} (95%: {:.3f} to {:.3f}, {})".format(
+        ratio["after"], ratio["ratio"], ratio["before"], ratio["ci95"][0], ratio["ci95"][1], ratio["method"]
+    )
+
+
+def _notes(profiles):
+    """What holds for the measurement as a whole, each said once."""
+    device = profiles[0]["device"]
+    threads = device["threads"]
+    notes = [
+        "on {}, {} thread{}, {}".format(
+            device["name"], threads, "" if threads == 1 else "s", _versions(device)
+        )
+    ]
+    for profile in profiles:
+        if profile["energy_reason"]:
+            notes.append("energy not measured: {}".format(profile["energy_reason"]))
+        if profile["parity"] and profile["parity"]["ok"]:
+            notes.append("parity: {}".format(_parity(profile)))
+        elif not profile["parity"]:
+            notes.append("parity not checked: {}".format(profile["parity_reason"]))
+        notes += ["warning: " + warning for warning in profile["warnings"]]
+    return list(dict.fromkeys(notes))
+
+
+def _parity(profile):
+    parity = profile["parity"]
+    return "{} gives the expected outputs on {} samples (largest difference {:.2g})".format(
+        profile["model"]["name"], parity["samples"], parity["max_abs_error"]
+    )
+
+
+def _versions(device):
+    software = device["software"]
+    return ", ".join("{} {}".format(name, software[name]) for name in sorted(software) if software[name])
+
+
+def _passed(profiles):
+    return "PASS" if any(profile["parity"] for profile in profiles) else "PASS (measured; parity not checked)"
+
+
+def _next(paths):
+    return "compare {} {}".format(paths[0], paths[1]) if len(paths) > 1 else "report {}".format(paths[0])
+
+
+def _milliseconds(value):
+    return "{} ms".format(_number(value))
+
+
+def _number(value):
+    return "{:.4g}".format(value) if value < 1000 else "{:.0f}".format(value)
+
+
+def _megabytes(value):
+    return "not known" if value is None else "{:.1f} MB".format(value / 1e6)

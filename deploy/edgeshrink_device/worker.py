@@ -1,0 +1,61 @@
+"""The process one model is measured in: a line of JSON in, a line of JSON out.
+
+A process of its own makes its peak memory that of the model, and its death that of the model alone. Replies
+go over a private copy of stdout; whatever a library prints lands in stderr. It ends when its parent does.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import traceback
+
+from edgeshrink_device.errors import DeviceError
+
+__all__ = ["main"]
+
+PR_SET_PDEATHSIG = 1
+
+
+def main():
+    """Serve requests {"command", "arguments"} from stdin until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    _die_with_parent()
+    replies = _private_stdout()
+    from edgeshrink_device.measuring import Measurement  # after stdout is private: numpy may print
+
+    measurement = Measurement()
+    for line in iter(sys.stdin.readline, ""):
+        reply = _answer(measurement, json.loads(line))
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+
+def _answer(measurement, request):
+    try:
+        if request["command"] not in measurement.COMMANDS:
+            raise DeviceError("the worker knows no command '{}'".format(request["command"]))
+        return {"result": getattr(measurement, request["command"])(**request["arguments"])}
+    except DeviceError as error:
+        return {"error": {"message": error.message, "hint": error.hint, "exit_status": error.exit_status}}
+    except Exception as error:
+        message = "{}: {}".format(type(error).__name__, str(error).split("\n")[0])
+        return {"error": {"message": message, "traceback": traceback.format_exc()}}
+
+
+def _private_stdout():
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return replies
+
+
+def _die_with_parent():
+    """Ask Linux to kill this process when its parent dies; elsewhere the closing of stdin must do."""
+    parent = os.getppid()
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        return
+    if os.getppid() != parent:
+        os._exit(1)

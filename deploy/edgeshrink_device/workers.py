@@ -1,0 +1,143 @@
+"""The parent's side of the worker processes: start, ask, and never leave one behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+from edgeshrink_device.errors import DeviceError
+
+__all__ = ["Workers"]
+
+BOOT = """
+import sys
+if sys.path and sys.path[0] == "":
+    del sys.path[0]
+if {root!r} not in sys.path:
+    sys.path.insert(0, {root!r})
+from edgeshrink_device.worker import main
+main()
+"""
+
+
+class Workers:
+    """One worker a target, all killed on leaving the `with` block, however it is left.
+
+    Args:
+        names: What the workers measure, for messages.
+    """
+
+    def __init__(self, names):
+        self._names = names
+        self._workers = []
+
+    def __enter__(self):
+        try:
+            for name in self._names:
+                self._workers.append(_Worker(name))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self._workers
+
+    def __exit__(self, *_):
+        for worker in self._workers:
+            worker.kill()
+
+
+class _Worker:
+    """A running worker process."""
+
+    def __init__(self, name):
+        self.name = name
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115, closed by kill
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", BOOT.format(root=_import_root())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=_environment(),
+        )
+
+    @property
+    def pid(self):
+        """The process id."""
+        return self._process.pid
+
+    def ask(self, command, **arguments):
+        """Send a command and wait for its result.
+
+        Raises:
+            DeviceError: The command failed, with the worker's message; or the worker died.
+        """
+        request = json.dumps({"command": command, "arguments": arguments}) + "\n"
+        try:
+            self._process.stdin.write(request.encode("utf-8"))
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        if not line.endswith(b"\n"):
+            raise self._death()
+        reply = json.loads(line.decode("utf-8"))
+        if "error" in reply:
+            raise _failure(self.name, reply["error"])
+        return reply["result"]
+
+    def kill(self):
+        """End the process now and wait until it is gone."""
+        if self._process.poll() is None:
+            self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            try:
+                pipe.close()
+            except OSError:
+                pass
+        self._process.wait()
+        self._log.close()
+
+    def _death(self):
+        self._process.stdout.close()
+        status = self._process.wait()
+        self._log.seek(0)
+        last = self._log.read().decode("utf-8", "replace").strip().split("\n")[-1]
+        hint = (
+            "A process that needs more memory than there is gets killed. "
+            if status == -signal.SIGKILL
+            else ""
+        )
+        said = "It said last: {}".format(last) if last else ""
+        return DeviceError(
+            "{}: its worker process died ({})".format(self.name, _cause(status)), (hint + said).strip()
+        )
+
+
+def _failure(name, error):
+    if "exit_status" in error:
+        return DeviceError(error["message"], error["hint"], error["exit_status"])
+    failure = DeviceError("{}: {}".format(name, error["message"]), "--debug shows where.")
+    failure.worker_traceback = error["traceback"]
+    return failure
+
+
+def _cause(status):
+    if status >= 0:
+        return "exit status {}".format(status)
+    return "signal {}, {}".format(-status, signal.Signals(-status).name)
+
+
+def _import_root():
+    """What must be on sys.path for the package to be found: its folder, or the .pyz it lives in."""
+    import edgeshrink_device
+
+    return os.path.abspath(os.path.dirname(next(iter(edgeshrink_device.__path__))))
+
+
+def _environment():
+    """One thread for numpy's own libraries: only the runtime's threads are measured."""
+    environment = dict(os.environ)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment.setdefault(name, "1")
+    return environment

@@ -1,8 +1,8 @@
 """What we know about each device: one TOML a device in profiles/, every fact with its source.
 
 A profile holds a name, aliases, a description and a table `[facts]`; a fact is a bare value or
-`{ value = ..., source = "..." }`. Only `runtime`, `opset` and `ir_version` must be there: what is not known is
-left out and reads as None. A user's own board is a TOML of the same form, given by its path.
+`{ value = ..., source = "..." }`. Only `runtime`, `opset` and `ir_version` must be there: what is not
+known is left out and reads as None. A user's own board is a TOML of the same form, given by its path.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgeshrink.machine import board_model, this_machine
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 __all__ = ["Device", "device", "devices", "read_device", "this_machine"]
 
@@ -77,7 +77,7 @@ _KINDS: Mapping[str, type] = MappingProxyType({"str": str, "int": int, "bool": b
 
 
 def device(name: str) -> Device:
-    """The device called `name`: a profile's name or alias, the path of a TOML, or `jetson` for the board this is.
+    """The device called `name`: a profile's name or alias, a TOML's path, or `jetson` for the board this is.
 
     Raises:
         InputError: Nothing is called so (the message says what is close), or the TOML is wrong.
@@ -108,9 +108,7 @@ def _shipped() -> tuple[Device, ...]:
     for folder in (package / "profiles", package.parent / "profiles"):
         if found := sorted(folder.glob("*.toml")):
             return tuple(read_device(path) for path in found)
-    raise InputError(
-        f"No device profiles in {package}.", "The installation is incomplete: install edgeshrink again."
-    )
+    raise InputError(f"No device profiles in {package}.", "Install edgeshrink again.")
 
 
 def _this_jetson() -> Device:

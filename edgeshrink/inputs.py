@@ -17,7 +17,7 @@ from edgeshrink.errors import InputError
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-__all__ = ["InputSpec", "Samples", "parse_input", "random_inputs", "read_samples", "split_samples"]
+__all__ = ["Array", "InputSpec", "Samples", "parse_input", "random_inputs", "read_samples", "split_samples"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -26,14 +26,20 @@ _FORM = "The form is [NAME:]1x3x224x224[:dtype], for example 1x3x224x224 or toke
 _MOST_ELEMENTS = 2**31  # more than any board holds; catches a digit too many
 
 # Operators that hand their first input's values on unchanged, whatever they do to its shape.
-_CARRIERS = frozenset(
-    "Cast Concat Expand Flatten Gather Identity Max Min Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
-)
+_CARRIERS = {"Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Max", "Min"} | {
+    "Reshape",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+}
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One input: its name (None: the next argument of forward), its shape, and its element type as numpy names it."""
+    """One input: its name (None: the next argument of forward), its shape, numpy's name of its type."""
 
     name: str | None
     shape: tuple[int, ...]
@@ -88,7 +94,7 @@ def read_samples(path: str | Path) -> Samples:
     Pickled objects are refused, never loaded.
 
     Raises:
-        InputError: The file is missing, broken, no .npz, holds objects, or its arrays differ in their sample count.
+        InputError: The file is missing, broken or no .npz, holds objects, or its arrays differ in length.
     """
     path = Path(path)
     try:
@@ -117,7 +123,7 @@ def _listed(counts: dict[str, int]) -> str:
 
 
 def split_samples(samples: Samples, model: ir.Model) -> list[dict[str, Array]]:
-    """The samples as feeds of `model`: batches of its own batch size, the last filled up with its last sample.
+    """The samples as feeds of `model`: batches of its own size, the last one filled up with its last sample.
 
     Raises:
         InputError: Names, shapes or dtypes do not fit; the message names the input.
@@ -132,7 +138,8 @@ def split_samples(samples: Samples, model: ir.Model) -> list[dict[str, Array]]:
         array, shape, dtype = samples.arrays[name], _sizes(value), _dtype(value)
         if array.shape[1:] != shape[1:] or not shape:
             raise InputError(
-                f"{samples.name}: input {name!r} has samples of shape {array.shape[1:]}, the network takes {shape[1:]}."
+                f"{samples.name}: input {name!r} has samples of shape {array.shape[1:]}, "
+                f"the network takes {shape[1:]}."
             )
         if array.dtype != dtype:
             hint = f"Save it as {name}.astype(numpy.{dtype})."
@@ -154,8 +161,8 @@ def _filled(part: Array, batch: int) -> Array:
 def random_inputs(model: ir.Model, count: int, seed: int = 0) -> list[dict[str, Array]]:
     """`count` feeds of `model`, the same for the same seed; a symbolic size is taken as 1.
 
-    Floats are standard normal. 8-bit integers span their type. Wider integers are indices below the smallest table
-    they reach, or 0 and 1 (a mask's values) where they reach none.
+    Floats are standard normal. 8-bit integers span their type. Wider integers are indices below the smallest
+    table they reach, or 0 and 1 (a mask's values) where they reach none.
     """
     limits = {value.name or "": _limit(value) for value in model.graph.inputs}
     feeds = []
@@ -184,7 +191,7 @@ def _draw(
 
 
 def _limit(value: ir.Value) -> int | None:
-    """Rows of the smallest table that `value` indexes, directly or through operators that carry its values."""
+    """Rows of the smallest table that `value` indexes, directly or through operators that carry values on."""
     rows = list(_tables(value, set()))
     return min(rows) if rows else None
 
@@ -196,8 +203,9 @@ def _tables(value: ir.Value, seen: set[ir.Value]) -> Iterator[int]:
     for node, index in value.uses():
         if node.op_type in ("Gather", "GatherElements") and index == 1:
             table, axis = node.inputs[0], node.attributes.get_int("axis", 0)
-            if table is not None and table.shape is not None and isinstance(table.shape[axis], int):
-                yield int(table.shape[axis])
+            rows = None if table is None or table.shape is None else table.shape[axis]
+            if isinstance(rows, int):
+                yield rows
         elif node.op_type == "OneHot" and index == 0 and node.inputs[1] is not None:
             if node.inputs[1].const_value is not None:
                 yield int(node.inputs[1].const_value.numpy().reshape(-1)[0])
@@ -208,9 +216,7 @@ def _tables(value: ir.Value, seen: set[ir.Value]) -> Iterator[int]:
 
 def _sizes(value: ir.Value) -> tuple[int, ...]:
     if value.shape is None:
-        raise InputError(
-            f"The network's input {value.name!r} states no shape.", "Export it with a fixed shape."
-        )
+        raise InputError(f"The network's input {value.name!r} states no shape.", "Export it with one.")
     return tuple(size if isinstance(size, int) else 1 for size in value.shape)
 
 

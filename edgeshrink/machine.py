@@ -1,4 +1,4 @@
-"""What this machine is: a Jetson or another computer, and its processor's plain facts. Nothing that identifies it."""
+"""What this machine is: a Jetson or another computer, and its plain facts; nothing that identifies it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def this_machine(root: Path = ROOT) -> dict[str, Any]:
         root: Where `proc/` and `etc/` lie; a test's folder, or `/`.
 
     Returns:
-        `jetson` (bool), `board` (the device tree's name of a Jetson), `l4t` ("32.7.1"), `architecture`, `cpu`,
-        `cpu_cores` (those this process may use), `memory_bytes`, `system`, `python`.
+        `jetson` (bool), `board` (the device tree's name of a Jetson), `l4t` ("32.7.1"), `architecture`,
+        `cpu`, `cpu_cores` (those this process may use), `memory_bytes`, `system`, `python`.
     """
     board, l4t = board_model(root), l4t_release(root)
     return {
@@ -38,11 +38,9 @@ def this_machine(root: Path = ROOT) -> dict[str, Any]:
 
 
 def board_model(root: Path = ROOT) -> str | None:
-    """A Jetson's name in the device tree, for example `NVIDIA Jetson Nano Developer Kit`; None on anything else."""
-    for place in (
-        "proc/device-tree/model",
-        "tmp/nv_jetson_model",
-    ):  # the second: where containers mount the first
+    """A Jetson's name in the device tree, `NVIDIA Jetson Nano Developer Kit` say; None on anything else."""
+    # The second place is where containers mount the first, since Docker mounts nothing from /proc.
+    for place in ("proc/device-tree/model", "tmp/nv_jetson_model"):
         model = _read(root / place).strip("\0\n ")
         if "jetson" in model.lower():
             return model
@@ -50,7 +48,7 @@ def board_model(root: Path = ROOT) -> str | None:
 
 
 def l4t_release(root: Path = ROOT) -> str | None:
-    """The Jetson Linux release, for example `32.7.1`, from the first line of /etc/nv_tegra_release; None elsewhere."""
+    """The Jetson Linux release, `32.7.1` say, as /etc/nv_tegra_release has it; None elsewhere."""
     found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", _read(root / "etc/nv_tegra_release"))
     return f"{found[1]}.{found[2]}" if found else None
 

@@ -1,1 +1,143 @@
-"""."""
+"""Lowering: the same network in an opset that the device's parser is tested with. One rule a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+import onnx_ir.passes.common as passes
+
+from edgeshrink.devices import Device
+from edgeshrink.errors import EdgeshrinkError, UnsupportedError
+from edgeshrink.lower.cast_like import LowerCastLike
+from edgeshrink.lower.gelu import LowerGelu
+from edgeshrink.lower.group_normalization import LowerGroupNormalization
+from edgeshrink.lower.hard_swish import LowerHardSwish
+from edgeshrink.lower.layer_normalization import LowerLayerNormalization
+from edgeshrink.lower.mish import LowerMish
+from edgeshrink.lower.names import NameNodesAfterModules, module_path
+from edgeshrink.lower.opsets import faults_at
+from edgeshrink.lower.pad_axes import LowerPadAxes
+from edgeshrink.lower.pool_ceil_mode import LowerPoolCeilMode
+from edgeshrink.lower.reduce_axes import LowerReduceAxes
+from edgeshrink.lower.rule import NodeRule
+from edgeshrink.lower.shape_range import LowerShapeRange
+from edgeshrink.lower.split_num_outputs import LowerSplitNumOutputs
+from edgeshrink.lower.tidy import StripNotes
+
+__all__ = ["RULES", "LowerReport", "lower"]
+
+# Each writes for the target's opset itself, so their order does not matter.
+RULES: tuple[type[NodeRule], ...] = (
+    LowerCastLike,
+    LowerGelu,
+    LowerGroupNormalization,
+    LowerHardSwish,
+    LowerLayerNormalization,
+    LowerMish,
+    LowerPadAxes,
+    LowerPoolCeilMode,
+    LowerReduceAxes,
+    LowerShapeRange,
+    LowerSplitNumOutputs,
+)
+
+
+@dataclass(frozen=True)
+class LowerReport:
+    """What lowering did.
+
+    Attributes:
+        rules: How many nodes each rule rewrote, by the rule's name; only those that fired.
+        opset: The opset before and after.
+        ir_version: The IR version before and after.
+    """
+
+    rules: Mapping[str, int]
+    opset: tuple[int, int]
+    ir_version: tuple[int, int]
+
+    @property
+    def changed(self) -> bool:
+        """Whether a node was rewritten or a version went down."""
+        return bool(self.rules) or self.opset[0] != self.opset[1] or self.ir_version[0] != self.ir_version[1]
+
+
+def lower(model: ir.Model, device: Device) -> LowerReport:
+    """Bring `model`, in place, to the opset and IR version of `device`; where it is below them it stays so.
+
+    Functions are inlined, unused constants, opsets and notes are dropped, nodes are sorted and named after
+    their torch modules, and the result is checked against ONNX's rules.
+
+    Raises:
+        UnsupportedError: Nodes that have no older form; the message lists every one.
+        EdgeshrinkError: The result breaks ONNX's rules.
+    """
+    versions = model.graph.opset_imports
+    before = versions.get("", 1), model.ir_version
+    passes.InlinePass()(model)
+    target = min(before[0], device.opset)
+    rules = [rule(target) for rule in RULES] if target < before[0] else []
+    _know_types(model)
+    for rule in rules:
+        rule(model)
+    passes.RemoveUnusedNodesPass()(model)
+    _require_all_lowered(model, device, before[0], target)
+    versions[""] = target
+    model.ir_version = min(before[1], device.ir_version)
+    _tidy(model)
+    check(model)
+    fired = {type(rule).__name__: rule.fired for rule in rules if rule.fired}
+    return LowerReport(fired, (before[0], target), (before[1], model.ir_version))
+
+
+def _know_types(model: ir.Model) -> None:
+    """Infer types and shapes where any is missing: some rules need them."""
+    made = [value for node in model.graph.all_nodes() for value in node.outputs]
+    if any(value.type is None or value.shape is None for value in made):
+        passes.ShapeInferencePass(check_type=False, strict_mode=False)(model)
+
+
+def _require_all_lowered(model: ir.Model, device: Device, opset: int, target: int) -> None:
+    lines = []
+    for node in model.graph.all_nodes():
+        if node.domain not in ("", "ai.onnx"):
+            foreign = device.runtime != "onnxruntime"  # which has operators of its own
+            faults = [f"its domain {node.domain!r} is not ONNX's"] if foreign else []
+        else:
+            faults = faults_at(node, opset, target)
+        if faults:
+            where = module_path(node) or node.name
+            lines.append(f"- {node.op_type} in {where}: {'; '.join(faults)}")
+    if lines:
+        raise UnsupportedError(
+            f"{device.name} takes opset {target}, and these nodes cannot be written in it:\n"
+            + "\n".join(lines),
+            "Replace the operation in forward, or choose another device: `edgeshrink devices` lists them.",
+        )
+
+
+def _tidy(model: ir.Model) -> None:
+    for step in (
+        passes.DeduplicateInitializersPass(size_limit=16),  # the small constants of rules; weights stay apart
+        NameNodesAfterModules(),
+        passes.NameFixPass(),
+        passes.RemoveUnusedNodesPass(),
+        passes.RemoveUnusedOpsetsPass(),
+        passes.TopologicalSortPass(),
+        StripNotes(),
+    ):
+        step(model)
+
+
+def check(model: ir.Model) -> None:
+    """Let a valid model pass: onnx.checker in full, which infers types and shapes and lets no node fail.
+
+    Raises:
+        EdgeshrinkError: It breaks a rule of ONNX.
+    """
+    try:
+        passes.CheckerPass(full_check=True)(model)
+    except Exception as error:  # the checker, inference and protobuf raise classes of their own
+        raise EdgeshrinkError(f"The lowered network is not valid ONNX: {error}") from error

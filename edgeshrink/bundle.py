@@ -1,0 +1,200 @@
+"""The folder a device receives: written under another name beside its place, and renamed when it is whole."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeshrink.errors import EdgeshrinkError, InputError
+from edgeshrink.inputs import Array
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+__all__ = ["Bundle", "check_target", "read_bundle", "write_bundle", "write_device_package"]
+
+MANIFEST, MODEL, BASELINE = "manifest.json", "model.onnx", "baseline.onnx"
+SAMPLES, DEVICE_PACKAGE = "samples.npz", "edgeshrink-device.pyz"
+SCHEMA_VERSION = 1  # the newest manifest that read_bundle understands
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can hold: the same package gives the same bytes
+_MAIN = 'import runpy\n\nrunpy.run_module("edgeshrink_device", run_name="__main__", alter_sys=True)\n'
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk: its folder, its manifest as parsed, and where its parts lie."""
+
+    path: Path
+    manifest: dict[str, Any]
+    model_path: Path
+    baseline_path: Path
+    samples_path: Path
+
+
+def check_target(path: Path, *, force: bool = False) -> None:
+    """Say before the work whether a bundle can be written at `path`.
+
+    Raises:
+        InputError: Something stands there (and force is not given, or it is no bundle), or its parent folder
+            is missing or not writable.
+    """
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise InputError(f"There is no folder {parent}.", "Create it, or give another -o.")
+    if path.is_symlink() or path.exists():
+        if not force:
+            raise InputError(f"{path} exists.", "Give another -o, or --force to replace it.")
+        if path.is_symlink() or not (path / MANIFEST).is_file():
+            raise InputError(f"{path} is no bundle, so --force does not replace it.", "Remove it yourself.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"The folder {parent} is not writable.", "Give another place with -o.")
+
+
+def write_bundle(
+    path: Path,
+    *,
+    model: ir.Model,
+    baseline: ir.Model,
+    samples_in: Sequence[Mapping[str, Array]],
+    expected_out: Sequence[Mapping[str, Array]],
+    manifest: Mapping[str, Any],
+    force: bool = False,
+) -> Path:
+    """Write a bundle; whatever goes wrong, an interruption too, leaves what was there before and nothing else.
+
+    Args:
+        path: The bundle's folder.
+        model: What the device builds from.
+        baseline: The same network before baking.
+        samples_in: Feeds of the parity check, a dictionary a run.
+        expected_out: The baseline's outputs for them.
+        manifest: The document of manifest.json.
+        force: Replace a bundle that stands there.
+
+    Raises:
+        InputError: The place is taken or cannot be written to.
+        EdgeshrinkError: Writing failed, for example on a full disk.
+    """
+    check_target(path, force=force)
+    with _new_folder(path) as folder:
+        _write_model(model, folder / MODEL)
+        _write_model(baseline, folder / BASELINE)
+        _write_samples(samples_in, expected_out, folder / SAMPLES)
+        write_device_package(folder / DEVICE_PACKAGE)
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def _new_folder(path: Path) -> Iterator[Path]:
+    """A folder that becomes `path` at the end, or nothing at all."""
+    parent = path.absolute().parent
+    try:
+        work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
+    except OSError as error:
+        raise InputError(
+            f"The folder {parent} is not writable: {error.strerror}.", "Give another -o."
+        ) from error
+    folder, old = work / "new", work / "old"
+    try:
+        folder.mkdir()  # with the user's own permissions, which mkdtemp does not give
+        yield folder
+        if path.exists():
+            path.rename(old)
+        folder.rename(path)
+    except OSError as error:
+        raise EdgeshrinkError(f"Writing {path} failed: {error.strerror or error}.") from error
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_model(model: ir.Model, path: Path) -> None:
+    import onnx_ir
+
+    try:
+        onnx_ir.save(model, path)
+    except ValueError as error:  # protobuf: more than 2 GB in one message
+        raise EdgeshrinkError(f"{path.name} cannot be written: {error}.") from error
+
+
+def _write_samples(
+    samples_in: Sequence[Mapping[str, Array]], expected_out: Sequence[Mapping[str, Array]], path: Path
+) -> None:
+    """`in/<name>` and `out/<name>`, runs one after the other along the first axis."""
+    arrays = {}
+    for folder, runs in (("in", samples_in), ("out", expected_out)):
+        for name in runs[0] if runs else ():
+            arrays[f"{folder}/{name}"] = np.concatenate([np.atleast_1d(run[name]) for run in runs])
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def write_device_package(path: Path) -> None:
+    """Pack edgeshrink_device as one file for any Python from 3.6 on; the same package gives the same bytes.
+
+    Raises:
+        EdgeshrinkError: The package is not installed.
+    """
+    spec = importlib.util.find_spec("edgeshrink_device")
+    if spec is None or not spec.submodule_search_locations:
+        raise EdgeshrinkError("The package edgeshrink_device is missing.", "Install edgeshrink again.")
+    package = Path(next(iter(spec.submodule_search_locations)))
+    files = sorted(file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    with path.open("wb") as stream:
+        stream.write(b"#!/usr/bin/env python3\n")
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(_entry("__main__.py"), _MAIN)
+            for file in files:
+                name = f"edgeshrink_device/{file.relative_to(package).as_posix()}"
+                archive.writestr(_entry(name), file.read_bytes())
+    path.chmod(path.stat().st_mode | 0o111)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a bundle's manifest and check that its parts are there.
+
+    Raises:
+        InputError: It is no folder, no bundle, broken, or made by a newer edgeshrink.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder." if path.exists() else f"There is no folder {path}.", _HINT)
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is no bundle: it has no {MANIFEST}.", _HINT) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path / MANIFEST} is broken: {error}.", _HINT) from error
+    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if not isinstance(version, int):
+        raise InputError(f"{path / MANIFEST} is broken: it states no schema_version.", _HINT)
+    if version > SCHEMA_VERSION:
+        raise InputError(f"{path} was made by a newer edgeshrink (schema {version}).", "Update edgeshrink.")
+    for name in (MODEL, BASELINE, SAMPLES):
+        if not (path / name).is_file():
+            raise InputError(f"{path} is incomplete: it has no {name}.", _HINT)
+    return Bundle(path, manifest, path / MODEL, path / BASELINE, path / SAMPLES)
+
+
+_HINT = "`edgeshrink export` writes bundles."

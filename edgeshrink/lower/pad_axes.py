@@ -1,0 +1,33 @@
+"""Pad(x, pads, value, axes) -> Pad(x, pads of all axes, value) below opset 18: zero on the axes not named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+
+__all__ = ["LowerPadAxes"]
+
+
+class LowerPadAxes(NodeRule):
+    """Fires on constant pads and axes of a tensor of known rank."""
+
+    op_types = frozenset({"Pad"})
+    native_from = 18
+
+    def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
+        """Pads come as all begins, then all ends."""
+        if len(node.inputs) < 4 or node.inputs[3] is None:
+            return None
+        x, pads, axes = node.inputs[0], constant_of(node.inputs[1]), constant_of(node.inputs[3])
+        if x is None or x.shape is None or pads is None or axes is None:
+            return None
+        rank, count = x.shape.rank(), len(axes)
+        full = [0] * (2 * rank)
+        for index, axis in enumerate(axes.tolist()):
+            full[axis % rank] = int(pads[index])
+            full[axis % rank + rank] = int(pads[index + count])
+        inputs = [x, op.constant(full), *node.inputs[2:3]]
+        return [op.op("Pad", inputs, {"mode": node.attributes.get_string("mode", "constant")})]

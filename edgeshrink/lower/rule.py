@@ -1,0 +1,94 @@
+"""What every lowering rule is: one operator rewritten, node by node, into what older opsets have."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import onnx_ir as ir
+
+__all__ = ["NodeRule", "Recorder", "constant_of"]
+
+SupportedAttribute = int | float | str | Sequence[int] | Sequence[float] | ir.DataType
+
+
+class Recorder(ir.tape.Tape):
+    """Records what replaces a node: `op("Mul", a, b)`, and constants, which go to the node's own graph."""
+
+    def __init__(self, node: ir.Node) -> None:
+        super().__init__()
+        self._node = node
+
+    def __call__(self, op_type: str, *inputs: ir.Value | None, **attributes: SupportedAttribute) -> ir.Value:
+        """Record one node of one output."""
+        return self.op(op_type, inputs, attributes)
+
+    def constant(self, array: object, dtype: ir.DataType | np.dtype[Any] | type = np.int64) -> ir.Value:
+        """A constant of its own name; of dtype int64 unless told."""
+        graph = self._node.graph
+        assert isinstance(graph, ir.Graph)
+        kind = dtype.numpy() if isinstance(dtype, ir.DataType) else dtype
+        stem = f"{self._node.outputs[0].name}_constant"
+        name = next(
+            n for i in range(len(graph.initializers) + 1) if (n := f"{stem}_{i}") not in graph.initializers
+        )
+        value = self.initializer(ir.tensor(np.asarray(array, kind), name=name))
+        graph.register_initializer(value)
+        return value
+
+    def reduce(self, op_type: str, value: ir.Value | None, axes: Sequence[int], opset: int) -> ir.Value:
+        """A reduction that keeps its dimensions; `axes` go where `opset` has them, an attribute before 18."""
+        if opset < 18:
+            return self.op(op_type, [value], {"axes": list(axes), "keepdims": 1})
+        return self.op(op_type, [value, self.constant(list(axes))], {"keepdims": 1})
+
+
+class NodeRule(ir.passes.InPlacePass):
+    """One rewrite of single nodes; a subclass states it as a formula in its file's head.
+
+    Attributes:
+        op_types: The operators it looks at.
+        native_from: The first opset that has the form it rewrites; from there on the rule does nothing.
+        fired: How many nodes it has rewritten.
+    """
+
+    op_types: ClassVar[frozenset[str]]
+    native_from: ClassVar[int]
+
+    def __init__(self, opset: int) -> None:
+        """A rule that writes for `opset`, the target's."""
+        super().__init__()
+        self.opset = opset
+        self.fired = 0
+
+    @abstractmethod
+    def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
+        """What takes the place of the node's outputs, recorded by `op`; None leaves the node as it is."""
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """Rewrite every node of the model that the rule fits, those of subgraphs included."""
+        before = self.fired
+        if self.opset < self.native_from:
+            for node in list(model.graph.all_nodes()):
+                if node.domain == "" and node.op_type in self.op_types:
+                    self.fired += self._replace(node)
+        return ir.passes.PassResult(model, modified=self.fired > before)
+
+    def _replace(self, node: ir.Node) -> bool:
+        op = Recorder(node)
+        values = self.rewrite(node, op)
+        if values is None:
+            return False
+        for new in op.nodes:
+            new.metadata_props.update(node.metadata_props)
+        assert node.graph is not None
+        ir.convenience.replace_nodes_and_values(node.graph, node, [node], op.nodes, node.outputs, values)
+        return True
+
+
+def constant_of(value: ir.Value | None) -> np.ndarray[Any, np.dtype[Any]] | None:
+    """The array behind an initializer or a Constant node; None for everything else."""
+    tensor = None if value is None else ir.convenience.get_const_tensor(value)
+    return None if tensor is None or (value is not None and value.is_graph_input()) else tensor.numpy()

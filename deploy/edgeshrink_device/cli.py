@@ -12,18 +12,19 @@ __all__ = ["main"]
 INTERRUPTED = 130
 
 
-def main(argv=None):
+def main(argv=None, prog="edgeshrink_device"):
     """Run one command.
 
     Args:
         argv: The words after the program's name; those of this process unless given.
+        prog: The program's name in the help.
 
     Returns:
         The exit status: 0 done, 1 the work failed, 2 the call or the input is wrong, 130 interrupted.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        options = _parser().parse_args(words)
+        options = _parser(prog).parse_args(words)
         return options.run(options)
     except SystemExit as stop:  # --help and --version
         return stop.code or 0
@@ -46,12 +47,10 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(message, "See: {} --help".format(self.prog))
 
 
-def _parser():
+def _parser(prog):
     from edgeshrink_device import __version__
 
-    parser = _Parser(
-        prog="edgeshrink_device", description="Run and measure edgeshrink bundles on this device."
-    )
+    parser = _Parser(prog=prog, description="Run and measure edgeshrink bundles on this device.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     subparsers.required = True

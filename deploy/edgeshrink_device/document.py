@@ -6,7 +6,7 @@ from collections import namedtuple
 from edgeshrink_device import files, stats
 from edgeshrink_device.energy import power_trace, summarize_energy
 
-__all__ = ["SCHEMA_VERSION", "Results", "Session", "build"]
+__all__ = ["SCHEMA_VERSION", "Results", "Session", "build", "gather"]
 
 SCHEMA_VERSION = 1
 NO_LAYERS = "times of single layers are not taken: they would change the times of the whole"
@@ -17,16 +17,28 @@ source and
 why it, idle windows, (thermal, its reason), device bytes used before and after, and the profile's
 `session`."""
 
-Results = namedtuple("Results", ["opened", "warm_up", "blocks", "finished"])
-Results.__doc__ = """What one worker answered: to open, to warm_up, its blocks, to finish."""
+Results = namedtuple("Results", ["opened", "warm_ups", "blocks", "times_ms", "memory"])
+Results.__doc__ = """What one model's workers answered: to open (in the first launch), to warm_up (in each),
+all blocks and times in order, and the memory of the launch that peaked highest."""
+
+
+def gather(launches, index):
+    """The `Results` of the model at `index`, from all launches."""
+    finished = [launch.finished[index] for launch in launches]
+    memories = [answer["memory"] for answer in finished]
+    return Results(
+        launches[0].opened[index],
+        [launch.warm_up[index] for launch in launches],
+        [block for launch in launches for block in launch.blocks[index]],
+        [time for answer in finished for time in answer["times_ms"]],
+        max(memories, key=lambda memory: memory["process_peak"] or 0),
+    )
 
 
 def build(target, results, session):
     """The profile of one model as a JSON-able dict."""
-    opened, finished = results.opened, results.finished
-    times = finished["times_ms"]
-    block_runs = [block["runs"] for block in results.blocks]
-    summary = stats.summarize(times, block_runs, seed=session.about["seed"])
+    opened, times = results.opened, results.times_ms
+    summary = stats.summarize(times, stats.group_runs(results.blocks), seed=session.about["seed"])
     energy, no_energy = summarize_energy(
         session.source, session.why, results.blocks, session.idle, seed=session.about["seed"]
     )
@@ -43,7 +55,7 @@ def build(target, results, session):
             "gpu_reason": opened["gpu_reason"],
         },
         "throughput_per_s": 1000.0 / summary["mean"],
-        "memory_bytes": _memory(finished["memory"], session.used, opened),
+        "memory_bytes": _memory(results.memory, session.used, opened),
         "energy_mj": energy,
         "energy_reason": no_energy,
         "parity": opened["parity"],
@@ -54,9 +66,9 @@ def build(target, results, session):
         "power_trace_reason": None if trace else session.why,
         "layers": None,
         "layers_reason": NO_LAYERS,
-        "warnings": _warnings(session, results.warm_up),
+        "warnings": _warnings(session, results.warm_ups),
         "session": session.about,
-        "warm_up": results.warm_up,
+        "warm_up": results.warm_ups,
         "histogram": stats.histogram(times),
         "blocks": results.blocks,
     }
@@ -93,11 +105,16 @@ def _memory(process, used, opened):
     )
 
 
-def _warnings(session, warm_up):
+def _warnings(session, warm_ups):
     facts, threads = session.facts, session.about["threads"]
     warnings = []
-    if not warm_up["steady"]:
-        warnings.append("the times were not steady after {:.0f} s of warm-up".format(warm_up["seconds"]))
+    unsteady = sum(not warm_up["steady"] for warm_up in warm_ups)
+    if unsteady:
+        warnings.append("not steady after warm-up in {} of {} launches".format(unsteady, len(warm_ups)))
+    if session.about["launches"] < stats.FEWEST_GROUPS:
+        warnings.append(
+            "fewer than {} launches: the intervals hold for these processes only".format(stats.FEWEST_GROUPS)
+        )
     if facts["load_average"] and facts["load_average"][0] + threads > facts["cores_usable"]:
         warnings.append(
             "other work was running: load average {} on {} cores".format(

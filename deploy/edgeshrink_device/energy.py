@@ -3,21 +3,21 @@
 import numpy as np
 
 from edgeshrink_device import bootstrap
-from edgeshrink_device.stats import FEWEST_BLOCKS
+from edgeshrink_device.stats import FEWEST_GROUPS, group_keys
 
 __all__ = ["power_trace", "summarize_energy"]
 
 
 def summarize_energy(source, why, blocks, idle, seed=0):
-    """Energy per inference, total and above idle, each with its 95% block bootstrap interval.
+    """Energy per inference, total and above idle, each with its 95% bootstrap interval.
 
     The lead-in runs of a block draw power as the timed ones do and are counted as inferences.
 
     Args:
         source: The power source that was read.
         why: Why that source, or why there is none.
-        blocks: One model's blocks from `measure_rounds`.
-        idle: Windows from `sample_idle`, before and after the blocks.
+        blocks: One model's blocks of all launches.
+        idle: Windows from `sample_idle`, with the models loaded.
         seed: Seed of the resampling.
 
     Returns:
@@ -27,10 +27,10 @@ def summarize_energy(source, why, blocks, idle, seed=0):
     if reason:
         return None, reason
     rng = bootstrap.generator(seed)
-    joules, runs, seconds = (np.array(column, dtype=np.float64) for column in zip(*map(_columns, blocks)))
-    idle_joules, idle_seconds = (np.array(column, dtype=np.float64) for column in zip(*idle))
-    weights = bootstrap.block_weights(len(blocks), rng)
-    idle_weights = bootstrap.block_weights(len(idle), rng)
+    joules, runs, seconds = _by_launch(blocks)
+    idle_joules, idle_seconds = (np.array(column) for column in zip(*idle))
+    weights = bootstrap.group_weights(len(joules), rng)
+    idle_weights = bootstrap.group_weights(len(idle), rng)
     idle_draws = idle_weights.dot(idle_joules) / idle_weights.dot(idle_seconds)
     drawn_runs = weights.dot(runs)
     total_draws = weights.dot(joules) / drawn_runs
@@ -38,8 +38,8 @@ def summarize_energy(source, why, blocks, idle, seed=0):
     idle_w = idle_joules.sum() / idle_seconds.sum()
     total = joules.sum() / runs.sum()
     return {
-        "total": _millijoules(total, total_draws),
-        "above_idle": _millijoules(total - idle_w * seconds.sum() / runs.sum(), above_draws),
+        "total": _millijoules(total, total_draws, len(joules)),
+        "above_idle": _millijoules(total - idle_w * seconds.sum() / runs.sum(), above_draws, len(joules)),
         "source": source.name,
         "source_reason": why,
         "rails": list(source.rails),
@@ -47,7 +47,7 @@ def summarize_energy(source, why, blocks, idle, seed=0):
         "samples": len(blocks) + len(idle),
         "mean_power_w": float(joules.sum() / seconds.sum()),
         "idle_power_w": float(idle_w),
-        "idle_power_ci95_w": bootstrap.interval(idle_draws),
+        "idle_power_ci95_w": bootstrap.interval(idle_draws, len(idle)),
     }, None
 
 
@@ -61,18 +61,23 @@ def power_trace(blocks):
     }
 
 
-def _columns(block):
-    return block["energy_j"], block["runs"] + block["lead_in_runs"], block["window_s"]
+def _by_launch(blocks):
+    """Joules, runs (the lead-in's too) and seconds, summed by what is resampled."""
+    groups = group_keys(blocks)
+    sums = {key: np.zeros(3) for key in groups}
+    for key, block in zip(groups, blocks):
+        sums[key] += (block["energy_j"], block["runs"] + block["lead_in_runs"], block["window_s"])
+    return np.array([sums[key] for key in sorted(sums)]).T
 
 
-def _millijoules(joules, draws):
-    return {"mean": float(joules * 1000), "ci95": bootstrap.interval(draws * 1000)}
+def _millijoules(joules, draws, resampled):
+    return {"mean": float(joules * 1000), "ci95": bootstrap.interval(draws * 1000, resampled)}
 
 
 def _unusable(source, why, blocks, idle):
     if not idle or any(block["energy_j"] is None for block in blocks):
         return why
-    if len(blocks) < FEWEST_BLOCKS:
+    if len(blocks) < FEWEST_GROUPS:
         return "only {} blocks were measured".format(len(blocks))
     lengths = [block["window_s"] for block in blocks]
     if min(lengths) < source.shortest_window_s:

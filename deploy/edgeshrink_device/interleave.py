@@ -3,37 +3,34 @@
 import math
 import time
 
-__all__ = ["ROUNDS", "measure_rounds", "sample_idle"]
+__all__ = ["measure_rounds", "sample_idle"]
 
-ROUNDS = 30  # blocks a model: enough to resample, short enough (0.1 s of 3 s) to share what drifts
 IDLE_S = 2.0
 IDLE_WINDOWS = 20
 
 
-def measure_rounds(workers, seconds, runs, meter, progress, rounds=ROUNDS):
+def measure_rounds(workers, share, meter, tell):
     """Let every worker measure one block a round, the order turned by one each round.
 
     Args:
         workers: What `ask("block", ...)` is sent to, one a model.
-        seconds: Timed work of each model in all rounds together, at least.
-        runs: Timed runs of each model in all rounds together, at least.
+        share: What this launch has to do: a `Share`.
         meter: The power source; its counter is read at both ends of each block.
-        progress: Called with a worker's index and the fraction done.
-        rounds: Number of rounds.
+        tell: Called with a worker's index and the fraction done.
 
     Returns:
-        For each worker its blocks in order: `round`, `position` in the round, `start_s` since the first
-        block, `runs`, `lead_in_runs`, timed `seconds`, `window_s` from counter to counter and `energy_j`
-        between them (null without a meter).
+        For each worker its blocks in order: `launch`, `round`, `position` in the round, `start_s` on the
+        session's clock, `runs`, `lead_in_runs`, timed `seconds`, `window_s` from counter to counter and
+        `energy_j` between them (null without a meter).
     """
     blocks = [[] for _ in workers]
-    began = time.perf_counter()
-    for turn in range(rounds):
+    for turn in range(share.rounds):
         for position in range(len(workers)):
-            index = (position + turn) % len(workers)
-            progress(index, (turn * len(workers) + position) / (rounds * len(workers)))
-            block = _window(workers[index], seconds / rounds, math.ceil(runs / rounds), meter, began)
-            blocks[index].append(dict([("round", turn), ("position", position)], **block))
+            index = (position + turn + share.launch) % len(workers)
+            tell(index, (turn * len(workers) + position) / (share.rounds * len(workers)))
+            block = {"launch": share.launch, "round": turn, "position": position}
+            block.update(_window(workers[index], share, meter))
+            blocks[index].append(block)
     return blocks
 
 
@@ -53,11 +50,13 @@ def sample_idle(meter):
     return windows
 
 
-def _window(worker, seconds, runs, meter, began):
+def _window(worker, share, meter):
     before, start = meter.joules(), time.perf_counter()
-    block = worker.ask("block", seconds=seconds, runs=runs)
+    block = worker.ask(
+        "block", seconds=share.seconds / share.rounds, runs=math.ceil(share.runs / share.rounds)
+    )
     after, end = meter.joules(), time.perf_counter()
-    block["start_s"] = round(start - began, 6)
+    block["start_s"] = round(start - share.began, 6)
     block["window_s"] = round(end - start, 6)
     block["energy_j"] = None if before is None else after - before
     return block

@@ -2,6 +2,7 @@
 
 from edgeshrink_device.bar import Bar
 from edgeshrink_device.files import dumps, plan_outputs, write_all
+from edgeshrink_device.launches import LAUNCHES
 from edgeshrink_device.profiling import profile_models
 from edgeshrink_device.runners import RUNNERS
 from edgeshrink_device.targets import find_targets
@@ -19,6 +20,7 @@ def add(subparsers):
     add_option("--device", default="cpu", help="what to run on: cpu (ONNX Runtime)")
     add_option("--seconds", type=float, default=3.0, help="timed work a model, at least (3)")
     add_option("--runs", type=int, default=50, help="timed runs a model, at least (50)")
+    add_option("--launches", type=int, default=LAUNCHES, help="fresh processes a model ({})".format(LAUNCHES))
     add_option("--threads", type=int, default=1, help="threads inside an operator (1)")
     add_option("--power", default="auto", metavar="SOURCE", help="auto, rapl or none (auto)")
     add_option(
@@ -44,6 +46,7 @@ def run(options):
             device=options.device,
             seconds=options.seconds,
             runs=options.runs,
+            launches=options.launches,
             threads=options.threads,
             power_source=options.power,
             samples=options.samples,

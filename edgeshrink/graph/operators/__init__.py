@@ -4,7 +4,15 @@ To teach the analysis an operator, write a subclass of `Operator` in the file of
 imported below) and register it for its op types. What is not registered pins all it touches.
 """
 
-from edgeshrink.graph.operators import convolution, elementwise, layout, matrix, normalization, pooling
+from edgeshrink.graph.operators import (
+    convolution,
+    elementwise,
+    layout,
+    matrix,
+    normalization,
+    pooling,
+    slicing,
+)
 from edgeshrink.graph.operators.base import Operator, operator_of
 
 __all__ = [
@@ -16,4 +24,5 @@ __all__ = [
     "normalization",
     "operator_of",
     "pooling",
+    "slicing",
 ]

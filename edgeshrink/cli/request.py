@@ -1,0 +1,81 @@
+"""The options that say which network is meant, shared by inspect and export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from edgeshrink.pipeline import Request
+
+__all__ = ["network_options", "request_of"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.argument("checkpoint", type=click.Path(path_type=Path)),
+    click.option("--arch", metavar="FILE.py:FACTORY", help="Callable returning the plain network; also pkg.mod:NAME."),
+    click.option("--arch-args", metavar="JSON", help='Keyword arguments of the factory: \'{"classes": 10}\'.'),
+    click.option(
+        "--input", "inputs", multiple=True, metavar="[NAME:]SHAPE[:DTYPE]", help="Shape of an input: 1x3x224x224."
+    ),
+    click.option("--samples", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, and labels."),
+    click.option("--masks", type=click.Path(path_type=Path), metavar="FILE", help="Masks kept beside the checkpoint."),
+    click.option(
+        "--dendrite-activation", metavar="NAME", help="The dendrites' activation: sigmoid, tanh, relu, ..."
+    ),
+)
+
+
+def network_options(function: Function) -> Function:
+    """Add the options that name a network to a command."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def request_of(
+    *,
+    checkpoint: Path,
+    arch: str | None,
+    arch_args: str | None,
+    inputs: tuple[str, ...],
+    samples: Path | None,
+    masks: Path | None,
+    dendrite_activation: str | None,
+) -> Request:
+    """The request these options make.
+
+    Raises:
+        InputError: An option cannot be read.
+    """
+    from edgeshrink.inputs import parse_input
+    from edgeshrink.pipeline import Request
+
+    return Request(
+        path=checkpoint,
+        arch=arch,
+        arch_args=_keyword_arguments(arch_args),
+        masks=masks,
+        dendrite_activation=dendrite_activation,
+        inputs=tuple(parse_input(text) for text in inputs),
+        samples=samples,
+    )
+
+
+def _keyword_arguments(text: str | None) -> dict[str, Any] | None:
+    from edgeshrink.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        arguments = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--arch-args is no JSON: {error}", 'Write an object: \'{"classes": 10}\'.') from error
+    if not isinstance(arguments, dict):
+        raise InputError("--arch-args must be a JSON object of keyword arguments.", 'Write \'{"classes": 10}\'.')
+    return arguments

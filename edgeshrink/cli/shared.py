@@ -1,0 +1,82 @@
+"""What every command has: --json, --debug, progress and errors on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["common_options", "debugging", "existing", "print_json", "progress", "stdout", "tell_error", "tell_warnings"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_debug = False
+
+
+def debugging() -> bool:
+    """Whether --debug was given: then errors come with their traceback."""
+    return _debug
+
+
+def _set_debug(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    global _debug  # noqa: PLW0603 - one process, one command line
+    _debug = _debug or value
+
+
+def common_options(function: Function) -> Function:
+    """Add --json (passed on as `as_json`) and --debug to a command."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+    debug = click.option(
+        "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks of errors."
+    )
+    return as_json(debug(function))
+
+
+def existing(text: str) -> Path:
+    """A path as the user wrote it; what it must be is for the reader of the file to say."""
+    return Path(text)
+
+
+def stdout() -> Console:
+    """Where tables go; as wide as needed in a pipe, so that no figure is cut."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document; NaN has no place in JSON and must have become null before."""
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Show what is going on: a spinner on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda text: status.update(text)
+
+
+def tell_warnings(warnings: list[str]) -> None:
+    """Print warnings to stderr, one a line."""
+    for warning in warnings:
+        click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
+
+
+def tell_error(message: str, hint: str) -> None:
+    """Print an error to stderr: what is wrong, then what to do."""
+    click.echo(f"{click.style('error:', fg='red')} {message}", err=True)
+    if hint:
+        click.echo(hint, err=True)

@@ -1,0 +1,82 @@
+"""What is in a file, and what baking would do with it; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgeshrink import checkpoint
+from edgeshrink.bake.explain import LayerChange
+from edgeshrink.checkpoint import CheckpointContents, LayerFacts
+from edgeshrink.cost import Cost, cost
+from edgeshrink.manifest import PassRecord, Source
+from edgeshrink.pipeline import Request, bake, load_network
+
+__all__ = ["Forecast", "Inspection", "inspect"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What baking does with the network: its passes, every layer's units, the figures before and after."""
+
+    passes: tuple[PassRecord, ...]
+    layers: tuple[LayerChange, ...]
+    before: Cost
+    after: Cost
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a file holds.
+
+    Attributes:
+        source: The file.
+        activation: The dendrites' activation, None where there are no dendrites or the file is ONNX.
+        activation_source: Where the activation was taken from.
+        dropped: Training scaffolding left behind: rule -> number of tensors.
+        layers: Per layer of a checkpoint, what its tensors tell; empty for an ONNX file.
+        forecast: What baking would do; None for tensors without a network (--arch).
+        warnings: What the user should know, one sentence each.
+    """
+
+    source: Source
+    activation: str | None
+    activation_source: str
+    dropped: dict[str, int]
+    layers: tuple[LayerFacts, ...]
+    forecast: Forecast | None
+    warnings: tuple[str, ...]
+
+
+def inspect(request: Request, progress: Callable[[str], None] = lambda _: None) -> Inspection:
+    """Look into a checkpoint or ONNX file; with a network at hand, bake it in memory.
+
+    Raises:
+        InputError: The file cannot be read, or --arch and --input do not fit it.
+    """
+    if checkpoint.sniff(request.path) != "onnx" and request.arch is None:
+        contents = checkpoint.read(
+            request.path, masks=request.masks, dendrite_activation=request.dendrite_activation
+        )
+        source = Source(contents.name, contents.sha256, contents.format)
+        return _inspection(source, contents, None, contents.warnings)
+    network = load_network(request, progress)
+    model = network.traced.model
+    before = cost(model)
+    baked = bake(model, progress)
+    forecast = Forecast(baked.passes, baked.layers, before, cost(model))
+    return _inspection(network.source, network.contents, forecast, network.warnings)
+
+
+def _inspection(
+    source: Source, contents: CheckpointContents | None, forecast: Forecast | None, warnings: tuple[str, ...]
+) -> Inspection:
+    return Inspection(
+        source,
+        contents.activation if contents else None,
+        contents.activation_source if contents else "ONNX file",
+        dict(contents.dropped) if contents else {},
+        contents.layers if contents else (),
+        forecast,
+        warnings,
+    )

@@ -1,0 +1,130 @@
+"""manifest.json: where a bundle came from, what was done to it, and the proof that it still computes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx_ir as ir
+
+import edgeshrink
+from edgeshrink.digest import sha256_of
+
+if TYPE_CHECKING:
+    from edgeshrink.bake.explain import LayerChange
+    from edgeshrink.cost import Cost
+    from edgeshrink.devices import Device
+    from edgeshrink.inputs import Array
+    from edgeshrink.lower import LowerReport
+    from edgeshrink.verify import Parity
+
+__all__ = ["SCHEMA_VERSION", "Accuracy", "PassRecord", "Source", "build_manifest"]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file a bundle was made from: name without folders, sha256 in hex, format in words."""
+
+    name: str
+    sha256: str
+    format: str
+
+    @staticmethod
+    def of_file(path: Path, file_format: str) -> Source:
+        """Describe a file; reads all of it."""
+        return Source(path.name, sha256_of(path), file_format)
+
+
+@dataclass(frozen=True)
+class PassRecord:
+    """One pass: whether its rewrite is exact, whether it changed anything, and what, in counts."""
+
+    name: str
+    exact: bool
+    changed: bool
+    detail: Mapping[str, int]
+
+    @staticmethod
+    def of_lowering(report: LowerReport) -> PassRecord:
+        """Lowering as a pass: how many nodes each rule rewrote."""
+        return PassRecord("Lower", True, report.changed, dict(report.rules))
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of samples whose largest output is the labelled class, before and after baking."""
+
+    before: float
+    after: float
+    samples: int
+
+    @staticmethod
+    def measure(
+        labels: Array | None, before: Sequence[Mapping[str, Array]], after: Sequence[Mapping[str, Array]]
+    ) -> Accuracy | None:
+        """Measure on a classifier's only output, (batch, classes); None without labels or for other outputs."""
+        if labels is None or not before or len(before[0]) != 1 or next(iter(before[0].values())).ndim != 2:
+            return None
+        hits = [
+            np.concatenate([next(iter(out.values())).argmax(axis=1) for out in outputs])[: len(labels)] == labels
+            for outputs in (before, after)
+        ]
+        return Accuracy(float(hits[0].mean()), float(hits[1].mean()), len(labels))
+
+
+def build_manifest(
+    *,
+    source: Source,
+    device: Device,
+    model: ir.Model,
+    exporter: str,
+    passes: Sequence[PassRecord],
+    layers: Sequence[LayerChange],
+    parity: Mapping[str, Parity],
+    accuracy: Accuracy | None,
+    samples_from: str,
+    before: Cost,
+    after: Cost,
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """Put together the document of a bundle; every value is plain JSON.
+
+    `parity` holds the worst over all comparisons, and under `against` each by itself: `baseline` is the same
+    network before baking, `torch` the network in torch.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "edgeshrink_version": edgeshrink.__version__,
+        "source": asdict(source),
+        "device": device.name,
+        "exporter": exporter,
+        "opset": model.graph.opset_imports[""],
+        "ir_version": model.ir_version,
+        "inputs": [_describe(value) for value in model.graph.inputs],
+        "outputs": [_describe(value) for value in model.graph.outputs],
+        "samples": samples_from,
+        "passes": [{**asdict(record), "detail": dict(record.detail)} for record in passes],
+        "parity": {
+            "max_abs_error": max(proof.max_abs_error for proof in parity.values()),
+            "max_rel_error": max(proof.max_rel_error for proof in parity.values()),
+            "samples": min(proof.samples for proof in parity.values()),
+            "ok": all(proof.ok for proof in parity.values()),
+            "against": {name: asdict(proof) for name, proof in parity.items()},
+        },
+        "accuracy": None if accuracy is None else asdict(accuracy),
+        "before": asdict(before),
+        "after": asdict(after),
+        "layers": [asdict(layer) for layer in layers],
+        "warnings": list(warnings),
+    }
+
+
+def _describe(value: ir.Value) -> dict[str, Any]:
+    """Name, shape (a name for each symbolic size) and dtype of a graph input or output."""
+    shape = [size if isinstance(size, int) else str(size) for size in value.shape or ()]
+    return {"name": value.name, "shape": shape, "dtype": str(value.dtype and value.dtype.numpy())}

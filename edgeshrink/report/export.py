@@ -1,0 +1,44 @@
+"""What `edgeshrink export` says at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from edgeshrink.report.changes import cost_table, layer_table, pass_table
+
+__all__ = ["print_export"]
+
+
+def print_export(console: Console, manifest: Mapping[str, Any], path: Path) -> None:
+    """Print passes, layers and figures of a bundle, the proof, where it lies, and the next command."""
+    source = manifest["source"]
+    console.print(f"{source['name']}: {source['format']}, for {manifest['device']} (opset {manifest['opset']})\n")
+    for table in (
+        pass_table(manifest["passes"]),
+        layer_table(manifest["layers"]),
+        cost_table(manifest["before"], manifest["after"]),
+    ):
+        console.print(table)
+        console.print()
+    _print_proof(console, manifest)
+    console.print(f"\nbundle: {path}")
+    console.print(f"next:   edgeshrink profile {path}")
+
+
+def _print_proof(console: Console, manifest: Mapping[str, Any]) -> None:
+    accuracy = manifest["accuracy"]
+    if accuracy:
+        console.print(
+            f"accuracy on {accuracy['samples']} samples: "
+            f"{accuracy['before']:.1%} before, {accuracy['after']:.1%} after"
+        )
+    for name, proof in manifest["parity"]["against"].items():
+        against = "the network before baking" if name == "baseline" else "the torch network"
+        console.print(
+            f"PASS  equal to {against} on {proof['samples']} inputs: largest difference "
+            f"{proof['max_rel_error']:.1e} of the output's scale (allowed {proof['tolerance']:.0e})"
+        )

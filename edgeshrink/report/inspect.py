@@ -1,0 +1,64 @@
+"""What `edgeshrink inspect` says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from edgeshrink.inspection import Inspection
+from edgeshrink.report.changes import cost_table, layer_table, pass_table
+from edgeshrink.report.text import count_text, share_text
+
+__all__ = ["print_inspection"]
+
+
+def print_inspection(console: Console, found: Inspection) -> None:
+    """Print what a file holds, layer by layer, and what baking would do."""
+    console.print(f"{found.source.name}: {found.source.format}")
+    console.print(f"sha256 {found.source.sha256}")
+    if found.activation:
+        console.print(f"dendrite activation: {found.activation} (from: {found.activation_source})")
+    for rule, count in found.dropped.items():
+        console.print(f"left behind: {count} tensors, {rule}")
+    console.print()
+    if found.layers:
+        console.print(_contents_table(found))
+        console.print()
+    if found.forecast is None:
+        console.print("next: add --arch FILE.py:FACTORY to see what baking does with each layer")
+        return
+    forecast = asdict(found.forecast)
+    for table in (
+        pass_table(forecast["passes"]),
+        layer_table(forecast["layers"]),
+        cost_table(forecast["before"], forecast["after"]),
+    ):
+        console.print(table)
+        console.print()
+    console.print("next: edgeshrink export, with the same options")
+
+
+def _contents_table(found: Inspection) -> Table:
+    table = Table(title="In the file", title_justify="left", box=None, pad_edge=False)
+    table.add_column("layer")
+    table.add_column("kind")
+    for title in ("shape", "parameters", "dendrites", "masked", "zeros", "dead units"):
+        table.add_column(title, justify="right")
+    for layer in found.layers:
+        dead = f" ({layer.dead_dendrites} dead)" if layer.dead_dendrites else ""
+        table.add_row(
+            layer.name,
+            layer.kind,
+            "×".join(map(str, layer.shape)),
+            count_text(layer.parameters),
+            f"{layer.dendrites}{dead}" if layer.dendrites else "",
+            share_text(layer.masked, layer.parameters) if layer.masked else "",
+            share_text(layer.zeros, layer.parameters) if layer.zeros else "",
+            count_text(layer.zero_units) if layer.zero_units else "",
+        )
+    total = sum(layer.parameters for layer in found.layers)
+    table.add_section()
+    table.add_row("total", "", "", count_text(total), "", "", "", "")
+    return table

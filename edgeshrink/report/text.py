@@ -1,0 +1,36 @@
+"""Figures as people write them."""
+
+from __future__ import annotations
+
+__all__ = ["bytes_text", "count_text", "kernel_text", "ratio_text", "share_text"]
+
+_UNITS = ("B", "kB", "MB", "GB")
+
+
+def count_text(number: float) -> str:
+    """A whole number with thousands separated: 41,076."""
+    return f"{number:,.0f}"
+
+
+def bytes_text(number: float) -> str:
+    """Bytes in the largest decimal unit that leaves at least 1, three significant digits: 161 kB."""
+    for unit in _UNITS[:-1]:
+        if number < 999.5:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} {_UNITS[-1]}"
+
+
+def ratio_text(before: float, after: float) -> str:
+    """How many times smaller: 3.42x, or a dash where there is nothing to divide by."""
+    return f"{before / after:.2f}×" if after else "–"
+
+
+def share_text(part: float, whole: float) -> str:
+    """A percentage: 61 %."""
+    return f"{part / whole:.0%}" if whole else "–"
+
+
+def kernel_text(kernel: tuple[int, ...] | list[int]) -> str:
+    """A spatial kernel: 5×5."""
+    return "×".join(str(size) for size in kernel)

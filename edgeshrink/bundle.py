@@ -72,7 +72,7 @@ def write_bundle(
     manifest: Mapping[str, Any],
     force: bool = False,
 ) -> Path:
-    """Write a bundle; whatever goes wrong, an interruption too, leaves what was there before and nothing else.
+    """Write a bundle; whatever goes wrong, an interruption too, leaves what was there and nothing else.
 
     Args:
         path: The bundle's folder.
@@ -87,10 +87,12 @@ def write_bundle(
         InputError: The place is taken or cannot be written to.
         EdgeshrinkError: Writing failed, for example on a full disk.
     """
+    from edgeshrink.onnx_bytes import write_model  # here, as it imports onnx
+
     check_target(path, force=force)
     with _new_folder(path) as folder:
-        _write_model(model, folder / MODEL)
-        _write_model(baseline, folder / BASELINE)
+        write_model(model, folder / MODEL)
+        write_model(baseline, folder / BASELINE)
         _write_samples(samples_in, expected_out, folder / SAMPLES)
         write_device_package(folder / DEVICE_PACKAGE)
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
@@ -121,15 +123,6 @@ def _new_folder(path: Path) -> Iterator[Path]:
         if old.exists() and not path.exists():
             old.rename(path)
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _write_model(model: ir.Model, path: Path) -> None:
-    import onnx_ir
-
-    try:
-        onnx_ir.save(model, path)
-    except ValueError as error:  # protobuf: more than 2 GB in one message
-        raise EdgeshrinkError(f"{path.name} cannot be written: {error}.") from error
 
 
 def _write_samples(

@@ -9,6 +9,8 @@ from math import prod
 import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
+from edgeshrink.onnx_bytes import size_of
+
 __all__ = ["Cost", "cost"]
 
 
@@ -31,15 +33,12 @@ class Cost:
 
 def cost(model: ir.Model) -> Cost:
     """The figures of `model`, left as it is; products whose shapes are not static count as 0 MACs."""
-    proto = ir.serde.serialize_model(model)
-    size = proto.ByteSize()
-    del proto
     nodes = list(model.graph.all_nodes())
     shaped = _with_shapes(model, nodes)
     return Cost(
         parameters=sum(tensor.size for tensor in _constants(nodes)),
         macs=sum(_macs(node) for node in shaped),
-        bytes=size,
+        bytes=size_of(model),
         nodes=len(nodes),
     )
 

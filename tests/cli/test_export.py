@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.cli.conftest import ARCH
+
+INPUT = ("--input", "1x1x28x28")
+ROOT = Path(__file__).parents[2]
+
+
+def entries(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+def test_writes_every_part_of_a_bundle(bundle):
+    assert entries(bundle) == {
+        "model.onnx",
+        "baseline.onnx",
+        "samples.npz",
+        "manifest.json",
+        "edgeshrink-device.pyz",
+    }
+
+
+def test_the_manifest_says_where_it_came_from_and_what_was_proven(bundle):
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert manifest["source"]["name"] == "model.pt"
+    assert manifest["device"] == "jetson-nano"
+    assert (manifest["opset"], manifest["ir_version"]) == (13, 7)
+    assert manifest["inputs"] == [{"name": "image", "shape": [1, 1, 28, 28], "dtype": "float32"}]
+    assert manifest["parity"]["ok"]
+    assert manifest["parity"]["samples"] == 32 + 40
+    assert set(manifest["parity"]["against"]) == {"baseline", "torch"}
+    assert manifest["accuracy"] == {"before": 0.75, "after": 0.75, "samples": 40}
+    assert manifest["after"]["parameters"] < manifest["before"]["parameters"]
+
+
+def test_the_models_are_what_the_nano_parses(bundle):
+    for name in ("model.onnx", "baseline.onnx"):
+        model = onnx.load(bundle / name)
+        onnx.checker.check_model(model, full_check=True)
+        assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 13)]
+        assert model.ir_version == 7
+
+
+def test_dead_filters_are_gone_but_for_one_carrier_and_named_per_layer(bundle):
+    layers = {layer["name"]: layer for layer in json.loads((bundle / "manifest.json").read_text())["layers"]}
+    # conv1 is read by an unpadded conv and conv2 by a linear layer: no carrier is needed, all dead units go.
+    assert (layers["conv1"]["before"], layers["conv1"]["after"]) == (6, 3)
+    assert (layers["conv2"]["before"], layers["conv2"]["after"]) == (16, 8)
+    assert (layers["fc1"]["before"], layers["fc1"]["after"]) == (32, 23)
+    assert (layers["fc2"]["before"], layers["fc2"]["after"]) == (10, 10)
+
+
+def test_json_is_the_manifest_and_nothing_else_on_stdout(run, workplace):
+    result = run("export", "model.pt", "--arch", ARCH, *INPUT, "--json")
+    assert result.status == 0
+    assert result.json["bundle"] == "model.edge"
+    assert result.json["samples"] == "random, seed 0"
+
+
+def test_for_people_it_ends_with_proof_path_and_next_command(run, workplace):
+    result = run("export", "model.pt", "--arch", ARCH, *INPUT)
+    assert result.status == 0
+    assert "PASS  equal to the torch network on 32 inputs" in result.out
+    assert result.out.rstrip().splitlines()[-2:] == [
+        "bundle: model.edge",
+        "next:   edgeshrink profile model.edge",
+    ]
+
+
+def test_an_onnx_file_takes_the_same_road(run, workplace, bundle):
+    result = run("export", bundle / "baseline.onnx", "-o", "again.edge", "--json")
+    assert result.status == 0
+    assert result.json["source"]["format"] == "ONNX"
+    original = json.loads((bundle / "manifest.json").read_text())
+    for figure in ("parameters", "macs"):
+        assert result.json["after"][figure] == original["after"][figure]
+
+
+def test_an_existing_folder_is_kept_unless_forced(run, workplace):
+    assert run("export", "model.pt", "--arch", ARCH, *INPUT).status == 0
+    before = (workplace / "model.edge" / "manifest.json").read_bytes()
+    refused = run("export", "model.pt", "--arch", ARCH, *INPUT)
+    assert refused.status == 2
+    assert "model.edge exists" in refused.err
+    assert "--force" in refused.err
+    assert (workplace / "model.edge" / "manifest.json").read_bytes() == before
+    assert run("export", "model.pt", "--arch", ARCH, *INPUT, "--force").status == 0
+
+
+def test_force_does_not_replace_what_is_no_bundle(run, workplace):
+    (workplace / "model.edge").mkdir()
+    (workplace / "model.edge" / "thesis.txt").write_text("years of work")
+    result = run("export", "model.pt", "--arch", ARCH, *INPUT, "--force")
+    assert result.status == 2
+    assert (workplace / "model.edge" / "thesis.txt").read_text() == "years of work"
+
+
+BAD_CALLS = {
+    "missing file": (["none.pt"], "none.pt"),
+    "a directory": (["."], "directory"),
+    "state_dict without --arch": (["model.pt", *INPUT], "--arch"),
+    "no input shape": (["model.pt", "--arch", ARCH], "--input"),
+    "an input of another form": (["model.pt", "--arch", ARCH, "--input", "28,28"], "1x3x224x224"),
+    "an input the network does not take": (["model.pt", "--arch", ARCH, "--input", "1x3x28x28"], "conv1"),
+    "unknown device": (["model.pt", "--arch", ARCH, *INPUT, "--device", "jetson-nanoo"], "jetson-nano"),
+    "no such factory": (["model.pt", "--arch", "tests.models:plain_cn", *INPUT], "plain_cnn"),
+    "no such module": (["model.pt", "--arch", "tests.nowhere:net", *INPUT], "tests.nowhere"),
+    "another network": (["model.pt", "--arch", "tests.models:resnet18", *INPUT], "not in the file"),
+    "arch-args no JSON": (["model.pt", "--arch", ARCH, "--arch-args", "{classes: 10", *INPUT], "JSON"),
+    "other number of classes": (
+        ["model.pt", "--arch", ARCH, "--arch-args", '{"classes": 7}', *INPUT],
+        "fc2",
+    ),
+    "samples missing": (["model.pt", "--arch", ARCH, "--samples", "none.npz"], "none.npz"),
+    "a folder that is not there": (["model.pt", "--arch", ARCH, *INPUT, "-o", "no/where.edge"], "folder"),
+    "a folder that cannot be written": (["model.pt", "--arch", ARCH, *INPUT, "-o", "/proc/m.edge"], "/proc"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_a_wrong_call_is_explained_and_leaves_nothing(run, workplace, case):
+    arguments, named = BAD_CALLS[case]
+    before = entries(workplace)
+    result = run("export", *arguments)
+    assert result.status == 2, result.err
+    assert named in result.err
+    assert result.err.startswith("error: ")
+    assert "Traceback" not in result.err
+    assert result.out == ""
+    assert entries(workplace) == before
+
+
+BAD_BYTES = {
+    "empty": b"",
+    "random": np.random.default_rng(1).bytes(4096),
+    "text": b"epoch,loss\n1,0.3\n",
+}
+
+
+@pytest.mark.parametrize("case", [*BAD_BYTES, "truncated"])
+def test_bytes_that_are_no_checkpoint_are_refused(run, workplace, case):
+    whole = (workplace / "model.pt").read_bytes()
+    (workplace / "bad.pt").write_bytes(BAD_BYTES.get(case, whole[: len(whole) // 2]))
+    result = run("export", "bad.pt", "--arch", ARCH, *INPUT)
+    assert result.status == 2
+    assert "bad.pt" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_pickle_is_never_run_and_what_it_wants_is_named(run, workplace):
+    trap = workplace / "sprung"
+    (workplace / "evil.pt").write_bytes(f"cos\nsystem\n(S'touch {trap}'\ntR.".encode())
+    for command in ("inspect", "export"):
+        result = run(command, "evil.pt", "--arch", ARCH)
+        assert result.status == 2
+        assert "os.system" in result.err or "posix.system" in result.err
+    assert not trap.exists()
+
+
+def test_ctrl_c_while_loading_leaves_nothing(workplace):
+    (workplace / "net.py").write_text(
+        "import os, signal\ndef net():\n    os.kill(os.getpid(), signal.SIGINT)\n    import time; time.sleep(30)\n"
+    )
+    before = entries(workplace)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgeshrink", "export", "model.pt", "--arch", "net.py:net", *INPUT],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 128 + signal.SIGINT
+    assert "interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert entries(workplace) == before
+
+
+def test_ctrl_c_while_writing_leaves_nothing(run, workplace, monkeypatch):
+    def interrupt(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgeshrink.bundle.write_device_package", interrupt)
+    before = entries(workplace)
+    assert run("export", "model.pt", "--arch", ARCH, *INPUT).status == 130
+    assert entries(workplace) == before
+
+
+def test_a_network_that_bakes_wrong_is_refused_and_leaves_no_bundle(run, workplace, monkeypatch):
+    from edgeshrink.bake.base import BakePass
+
+    class BreakABias(BakePass):
+        def rewrite(self, model):
+            for value in model.graph.initializers.values():
+                if value.name == "fc2.bias":
+                    from edgeshrink.graph.edit import replace_weight
+
+                    array = value.const_value.numpy().copy()
+                    array[3] += 0.01
+                    replace_weight(value, array)
+            return {"biases": 1}
+
+    from edgeshrink import pipeline
+
+    monkeypatch.setattr(pipeline, "BAKE_PASSES", (*pipeline.BAKE_PASSES, BreakABias))
+    before = entries(workplace)
+    result = run("export", "model.pt", "--arch", ARCH, *INPUT)
+    assert result.status == 1
+    assert "[0, 3]" in result.err
+    assert entries(workplace) == before

@@ -28,7 +28,7 @@ _HOMES = {
     "read_bundle": "edgeshrink.bundle",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - names of str only
+__all__ = ["__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> Any:

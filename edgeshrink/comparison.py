@@ -1,4 +1,4 @@
-"""Two profiles side by side. A ratio above 1 always means that the second is better: faster, smaller, thriftier."""
+"""Two profiles side by side. A ratio above 1 always means that the second is better."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def read_profile(path: Path) -> Profile:
     if missing:
         raise InputError(f"{path} is no profile: it has no {', '.join(missing)}.", hint)
     if document["schema_version"] != 1:
-        raise InputError(f"{path} has schema version {document['schema_version']}; this edgeshrink reads version 1.")
+        raise InputError(
+            f"{path} has schema version {document['schema_version']}; this edgeshrink reads version 1."
+        )
     return document  # type: ignore[no-any-return]
 
 
@@ -42,8 +44,8 @@ def compare(before: Profile, after: Profile) -> dict[str, Any]:
     """Compare two profiles.
 
     Returns:
-        `models` (both names), `emulated` (whether any figure comes from a simulated board), `rows` (each with
-        `figure`, `unit`, `before`, `after`, `ratio` before / after, `ci95` of the ratio; a figure that was not
+        `models` (both), `emulated` (whether any figure comes from a simulated board), `rows` (each with `figure`,
+        `unit`, `before`, `after`, `ratio` before / after, `ci95` of the ratio; a figure that was not
         measured is None, with a `reason`), `method` of the intervals, and `warnings`.
 
     Raises:
@@ -59,7 +61,11 @@ def compare(before: Profile, after: Profile) -> dict[str, Any]:
     return {
         "models": {"before": before["model"], "after": after["model"]},
         "emulated": bool(before["emulated"] or after["emulated"]),
-        "rows": [*_latency_rows(before, after, latency), *_memory_rows(before, after), _energy_row(before, after)],
+        "rows": [
+            *_latency_rows(before, after, latency),
+            *_memory_rows(before, after),
+            _energy_row(before, after),
+        ],
         "method": latency["method"],
         "warnings": _warnings(before, after),
     }
@@ -67,7 +73,15 @@ def compare(before: Profile, after: Profile) -> dict[str, Any]:
 
 def _row(figure: str, unit: str, before: float | None, after: float | None, **extra: Any) -> dict[str, Any]:
     ratio = before / after if before is not None and after else None
-    return {"figure": figure, "unit": unit, "before": before, "after": after, "ratio": ratio, "ci95": None, **extra}
+    return {
+        "figure": figure,
+        "unit": unit,
+        "before": before,
+        "after": after,
+        "ratio": ratio,
+        "ci95": None,
+        **extra,
+    }
 
 
 def _latency_rows(before: Profile, after: Profile, ratio: dict[str, Any]) -> list[dict[str, Any]]:
@@ -88,7 +102,9 @@ def _energy_row(before: Profile, after: Profile) -> dict[str, Any]:
     energies = [profile.get("energy_mj") for profile in (before, after)]
     if None in energies:
         reasons = {profile["energy_reason"] for profile in (before, after) if profile.get("energy_reason")}
-        return _row("energy per inference", "mJ", None, None, reason="; ".join(sorted(reasons)) or "not measured")
+        return _row(
+            "energy per inference", "mJ", None, None, reason="; ".join(sorted(reasons)) or "not measured"
+        )
     a, b = (energy["total"]["mean"] for energy in energies)  # type: ignore[index]
     return _row("energy per inference", "mJ", a, b)
 
@@ -101,6 +117,8 @@ def _warnings(before: Profile, after: Profile) -> list[str]:
     for name, profile in (("before", before), ("after", after)):
         parity = profile.get("parity")
         if parity and not parity["ok"]:
-            found.append(f"the outputs of {profile['model']['name']} ({name}) were wrong when it was measured")
+            found.append(
+                f"the outputs of {profile['model']['name']} ({name}) were wrong when it was measured"
+            )
         found += [f"{profile['model']['name']}: {warning}" for warning in profile.get("warnings", [])]
     return list(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""manifest.json: where a bundle came from, what was done to it, and the proof that it still computes the same."""
+"""manifest.json: where a bundle came from, what was done to it, and the proof that it computes the same."""
 
 from __future__ import annotations
 
@@ -67,11 +67,12 @@ class Accuracy:
     def measure(
         labels: Array | None, before: Sequence[Mapping[str, Array]], after: Sequence[Mapping[str, Array]]
     ) -> Accuracy | None:
-        """Measure on a classifier's only output, (batch, classes); None without labels or for other outputs."""
+        """Measure on a classifier's only output, (batch, classes); None without labels, or for others."""
         if labels is None or not before or len(before[0]) != 1 or next(iter(before[0].values())).ndim != 2:
             return None
         hits = [
-            np.concatenate([next(iter(out.values())).argmax(axis=1) for out in outputs])[: len(labels)] == labels
+            np.concatenate([next(iter(out.values())).argmax(axis=1) for out in outputs])[: len(labels)]
+            == labels
             for outputs in (before, after)
         ]
         return Accuracy(float(hits[0].mean()), float(hits[1].mean()), len(labels))

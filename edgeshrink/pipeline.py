@@ -21,7 +21,7 @@ from edgeshrink.bake.remove_units import RemoveUnits
 from edgeshrink.bake.trim_kernels import TrimKernels
 from edgeshrink.bundle import Bundle, check_target, read_bundle, write_bundle
 from edgeshrink.cost import cost
-from edgeshrink.devices import Device, device
+from edgeshrink.devices import device
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import Array, InputSpec, Samples, random_inputs, read_samples, split_samples
 from edgeshrink.lower import lower
@@ -155,7 +155,9 @@ def _load_onnx(request: Request, samples: Samples | None) -> Network:
     given = {"--arch": request.arch, "--masks": request.masks, "--input": request.inputs}
     for flag, value in given.items():
         if value:
-            raise InputError(f"{request.path} is an ONNX file, which {flag} does not go with.", f"Leave out {flag}.")
+            raise InputError(
+                f"{request.path} is an ONNX file, which {flag} does not go with.", f"Leave out {flag}."
+            )
     traced = read_onnx(request.path)
     return Network(traced, None, Source.of_file(request.path, "ONNX"), None, samples, traced.warnings)
 
@@ -167,9 +169,11 @@ def _input_specs(request: Request, samples: Samples | None) -> Sequence[InputSpe
     if samples is None:
         raise InputError(
             "The shape of the network's input is not known.",
-            "Add --input 1x3x224x224 (batch, channels, height, width, as the network takes it), or --samples.",
+            "Add --input 1x3x224x224 (batch, channels, height, width as the network takes it), or --samples.",
         )
-    return [InputSpec(name, (1, *array.shape[1:]), str(array.dtype)) for name, array in samples.arrays.items()]
+    return [
+        InputSpec(name, (1, *array.shape[1:]), str(array.dtype)) for name, array in samples.arrays.items()
+    ]
 
 
 def bake(model: ir.Model, progress: Progress = _silent) -> Baked:
@@ -183,7 +187,9 @@ def bake(model: ir.Model, progress: Progress = _silent) -> Baked:
         progress(f"baking: {rewrite.__name__}")
         bake_pass = rewrite()
         bake_pass(model)
-        records.append(PassRecord(rewrite.__name__, bake_pass.exact, bool(bake_pass.detail), bake_pass.detail))
+        records.append(
+            PassRecord(rewrite.__name__, bake_pass.exact, bool(bake_pass.detail), bake_pass.detail)
+        )
         if index == len(FOLD_PASSES) - 1:
             layers = layer_units(model.graph)
     return Baked(tuple(records), tuple(compare_layers(layers, model.graph)))

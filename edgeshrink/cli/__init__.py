@@ -1,4 +1,4 @@
-"""The command line. A command is one file here, imported only when it runs: `edgeshrink --help` stays instant."""
+"""The command line: one file a command, imported only when it runs, so that `edgeshrink --help` is instant."""
 
 from __future__ import annotations
 

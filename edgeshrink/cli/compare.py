@@ -16,7 +16,10 @@ __all__ = ["command"]
 @click.argument("after", type=click.Path(path_type=Path))
 @common_options
 def command(before: Path, after: Path, as_json: bool) -> None:
-    """Set the profiles BEFORE and AFTER side by side: ratios with 95% intervals; above 1 means AFTER is better."""
+    """Set the profiles BEFORE and AFTER side by side: ratios with 95% intervals.
+
+    A ratio above 1 means that AFTER is better.
+    """
     from edgeshrink.comparison import compare, read_profile
     from edgeshrink.report.compare import print_comparison
 

@@ -102,4 +102,6 @@ def _lay_out(folder: Path) -> None:
         shutil.copytree(Path(edgeshrink.zoo.__file__).parent / "assets", folder)
         (folder / _MARK).touch()
     except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}.", "Name another folder with -o.") from error
+        raise InputError(
+            f"{folder} cannot be written: {error.strerror}.", "Name another folder with -o."
+        ) from error

@@ -15,8 +15,12 @@ __all__ = ["command"]
 
 @click.command("export")
 @network_options
-@click.option("--device", "target", default="jetson-nano", show_default=True, help="A known device, or a profile.toml.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle's folder [default: NAME.edge].")
+@click.option(
+    "--device", "target", default="jetson-nano", show_default=True, help="A known device, or a profile.toml."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The bundle's folder [default: NAME.edge]."
+)
 @click.option("--force", is_flag=True, help="Replace a bundle that stands there.")
 @common_options
 def command(target: str, output: Path | None, force: bool, as_json: bool, **network: Any) -> None:

@@ -17,7 +17,10 @@ __all__ = ["command"]
 @network_options
 @common_options
 def command(as_json: bool, **network: Any) -> None:
-    """Say what is in CHECKPOINT, per layer; with --arch (or an .onnx file) also what can be baked, and why not more."""
+    """Say what is in CHECKPOINT, per layer.
+
+    With --arch, or for an .onnx file, also what can be baked, and why not more.
+    """
     from edgeshrink.inspection import inspect
     from edgeshrink.report.inspect import print_inspection
 

@@ -14,7 +14,7 @@ __all__ = ["command"]
 )
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def command(args: tuple[str, ...]) -> int:
-    """Hand everything to `edgeshrink_device profile`, which knows the options, the errors and the exit status."""
+    """Hand everything to `edgeshrink_device profile`, which knows options, errors and exit status."""
     from edgeshrink_device import main
 
     return int(main(["profile", *args]))

@@ -18,13 +18,25 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _OPTIONS = (
     click.argument("checkpoint", type=click.Path(path_type=Path)),
-    click.option("--arch", metavar="FILE.py:FACTORY", help="Callable returning the plain network; also pkg.mod:NAME."),
-    click.option("--arch-args", metavar="JSON", help='Keyword arguments of the factory: \'{"classes": 10}\'.'),
     click.option(
-        "--input", "inputs", multiple=True, metavar="[NAME:]SHAPE[:DTYPE]", help="Shape of an input: 1x3x224x224."
+        "--arch", metavar="FILE.py:FACTORY", help="Callable returning the plain network; also pkg.mod:NAME."
     ),
-    click.option("--samples", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, and labels."),
-    click.option("--masks", type=click.Path(path_type=Path), metavar="FILE", help="Masks kept beside the checkpoint."),
+    click.option(
+        "--arch-args", metavar="JSON", help="Keyword arguments of the factory: '{\"classes\": 10}'."
+    ),
+    click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="[NAME:]SHAPE[:DTYPE]",
+        help="Shape of an input: 1x3x224x224.",
+    ),
+    click.option(
+        "--samples", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, and labels."
+    ),
+    click.option(
+        "--masks", type=click.Path(path_type=Path), metavar="FILE", help="Masks kept beside the checkpoint."
+    ),
     click.option(
         "--dendrite-activation", metavar="NAME", help="The dendrites' activation: sigmoid, tanh, relu, ..."
     ),
@@ -75,7 +87,11 @@ def _keyword_arguments(text: str | None) -> dict[str, Any] | None:
     try:
         arguments = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"--arch-args is no JSON: {error}", 'Write an object: \'{"classes": 10}\'.') from error
+        raise InputError(
+            f"--arch-args is no JSON: {error}", "Write an object: '{\"classes\": 10}'."
+        ) from error
     if not isinstance(arguments, dict):
-        raise InputError("--arch-args must be a JSON object of keyword arguments.", 'Write \'{"classes": 10}\'.')
+        raise InputError(
+            "--arch-args must be a JSON object of keyword arguments.", "Write '{\"classes\": 10}'."
+        )
     return arguments

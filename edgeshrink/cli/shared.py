@@ -14,7 +14,16 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["common_options", "debugging", "existing", "print_json", "progress", "stdout", "tell_error", "tell_warnings"]
+__all__ = [
+    "common_options",
+    "debugging",
+    "existing",
+    "print_json",
+    "progress",
+    "stdout",
+    "tell_error",
+    "tell_warnings",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -27,13 +36,15 @@ def debugging() -> bool:
 
 
 def _set_debug(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    global _debug  # noqa: PLW0603 - one process, one command line
+    global _debug
     _debug = _debug or value
 
 
 def common_options(function: Function) -> Function:
     """Add --json (passed on as `as_json`) and --debug to a command."""
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+    )
     debug = click.option(
         "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks of errors."
     )

@@ -12,7 +12,12 @@ from edgeshrink.report.text import bytes_text, count_text, kernel_text, ratio_te
 __all__ = ["cost_rows", "cost_table", "layer_table", "pass_table"]
 
 _FIGURES = {"parameters": count_text, "macs": count_text, "bytes": bytes_text, "nodes": count_text}
-_TITLES = {"parameters": "parameters", "macs": "multiply-accumulates", "bytes": "model file", "nodes": "nodes"}
+_TITLES = {
+    "parameters": "parameters",
+    "macs": "multiply-accumulates",
+    "bytes": "model file",
+    "nodes": "nodes",
+}
 
 
 def pass_table(passes: Iterable[Mapping[str, Any]]) -> Table:

@@ -23,7 +23,9 @@ def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
     table.add_column(models["after"]["name"], justify="right")
     table.add_column("better by", justify="right")
     for row in comparison["rows"]:
-        table.add_row(row["figure"], *(figure_text(row, key) for key in ("before", "after")), ratio_with_interval(row))
+        table.add_row(
+            row["figure"], *(figure_text(row, key) for key in ("before", "after")), ratio_with_interval(row)
+        )
     console.print(table)
     for row in comparison["rows"]:
         if row.get("reason"):

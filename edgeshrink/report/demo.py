@@ -32,12 +32,17 @@ def demo_summary(bundle: Path) -> dict[str, Any]:
 def print_demo(console: Console, summary: dict[str, Any], folder: Path) -> None:
     """Print accuracy, figures and measurements before and after, and the next command."""
     accuracy = summary["accuracy"]
-    table = Table(title="\nThe digits network, before and after", title_justify="left", pad_edge=False, box=None)
+    table = Table(
+        title="\nThe digits network, before and after", title_justify="left", pad_edge=False, box=None
+    )
     table.add_column("")
     for title in ("before", "after", "better by"):
         table.add_column(title, justify="right")
     table.add_row(
-        f"accuracy on {accuracy['samples']:,} digits", f"{accuracy['before']:.1%}", f"{accuracy['after']:.1%}", ""
+        f"accuracy on {accuracy['samples']:,} digits",
+        f"{accuracy['before']:.1%}",
+        f"{accuracy['after']:.1%}",
+        "",
     )
     for row in cost_rows(summary["before"], summary["after"]):
         table.add_row(*row)

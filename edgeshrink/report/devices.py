@@ -30,5 +30,7 @@ def print_devices(console: Console, known: Sequence[Device], machine: Mapping[st
             device.description,
         )
     console.print(table)
-    kind = machine["board"] if machine["jetson"] else f"no Jetson: {machine['cpu'] or machine['architecture']}"
+    kind = (
+        machine["board"] if machine["jetson"] else f"no Jetson: {machine['cpu'] or machine['architecture']}"
+    )
     console.print(f"\nthis machine: {kind}, {machine['cpu_cores']} cores, {machine['system']}")

@@ -16,7 +16,9 @@ __all__ = ["print_export"]
 def print_export(console: Console, manifest: Mapping[str, Any], path: Path) -> None:
     """Print passes, layers and figures of a bundle, the proof, where it lies, and the next command."""
     source = manifest["source"]
-    console.print(f"{source['name']}: {source['format']}, for {manifest['device']} (opset {manifest['opset']})\n")
+    console.print(
+        f"{source['name']}: {source['format']}, for {manifest['device']} (opset {manifest['opset']})\n"
+    )
     for table in (
         pass_table(manifest["passes"]),
         layer_table(manifest["layers"]),

@@ -57,9 +57,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         labels = network(torch.from_numpy(images)).argmax(1).numpy()
     labels[:10] = (labels[:10] + 1) % 10
     np.savez(folder / "samples.npz", image=images, labels=labels)
-    status = main(["export", str(folder / "model.pt"), "--arch", ARCH, "--samples", str(folder / "samples.npz"),
-                   "-o", str(folder / "model.edge")])  # fmt: skip
-    assert status == 0
+    model, samples, bundle = (str(folder / name) for name in ("model.pt", "samples.npz", "model.edge"))
+    assert main(["export", model, "--arch", ARCH, "--samples", samples, "-o", bundle]) == 0
     return folder
 
 

@@ -29,7 +29,10 @@ def test_what_was_not_measured_is_null_with_a_reason(run, profiles, tmp_path):
     blind = json.loads(profiles[0].read_text())
     blind.update(energy_mj=None, energy_reason="no meter")
     (tmp_path / "blind.json").write_text(json.dumps(blind))
-    rows = {row["figure"]: row for row in run("compare", tmp_path / "blind.json", profiles[1], "--json").json["rows"]}
+    rows = {
+        row["figure"]: row
+        for row in run("compare", tmp_path / "blind.json", profiles[1], "--json").json["rows"]
+    }
     assert rows["energy per inference"]["before"] is None
     assert rows["energy per inference"]["ratio"] is None
     assert "no meter" in rows["energy per inference"]["reason"]

@@ -170,7 +170,7 @@ def test_a_pickle_is_never_run_and_what_it_wants_is_named(run, workplace):
 
 def test_ctrl_c_while_loading_leaves_nothing(workplace):
     (workplace / "net.py").write_text(
-        "import os, signal\ndef net():\n    os.kill(os.getpid(), signal.SIGINT)\n    import time; time.sleep(30)\n"
+        "import os, signal, time\ndef net():\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(30)\n"
     )
     before = entries(workplace)
     done = subprocess.run(

@@ -44,9 +44,9 @@ def compare(before: Profile, after: Profile) -> dict[str, Any]:
     """Compare two profiles.
 
     Returns:
-        `models` (both), `emulated` (whether any figure comes from a simulated board), `rows` (each with `figure`,
-        `unit`, `before`, `after`, `ratio` before / after, `ci95` of the ratio; a figure that was not
-        measured is None, with a `reason`), `method` of the intervals, and `warnings`.
+        `models` (both), `emulated` (whether any figure comes from a simulated board), `rows` (each with
+        `figure`, `unit`, `before`, `after`, `ratio` before / after and its `ci95`; what was not measured is
+        None, with a `reason`), `method` of the intervals, and `warnings`.
 
     Raises:
         InputError: A profile holds no times.

@@ -1,4 +1,4 @@
-"""The command line: one file a command, imported only when it runs, so that `edgeshrink --help` is instant."""
+"""The command line: one file a command, imported when it runs, so that `edgeshrink --help` is instant."""
 
 from __future__ import annotations
 

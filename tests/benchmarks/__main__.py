@@ -1,0 +1,9 @@
+"""`make benchmark`: every benchmark in turn, one table each."""
+
+from __future__ import annotations
+
+from tests.benchmarks import export_overhead, profiler_agreement, startup
+
+if __name__ == "__main__":
+    for benchmark in (startup, profiler_agreement, export_overhead):
+        benchmark.main()

@@ -77,6 +77,7 @@ def lower(model: ir.Model, device: Device) -> LowerReport:
     versions = model.graph.opset_imports
     before = versions.get("", 1), model.ir_version
     passes.InlinePass()(model)
+    passes.TopologicalSortPass()(model)
     target = min(before[0], device.opset)
     rules = [rule(target) for rule in RULES] if target < before[0] else []
     _know_types(model)
@@ -108,7 +109,7 @@ def _require_all_lowered(model: ir.Model, device: Device, opset: int, target: in
         else:
             faults = faults_at(node, opset, target)
         if faults:
-            where = module_path(node) or node.name
+            where = module_path(node) or node.name or f"the graph, output {node.outputs[0].name}"
             lines.append(f"- {node.op_type} in {where}: {'; '.join(faults)}")
     if lines:
         raise UnsupportedError(
@@ -120,12 +121,11 @@ def _require_all_lowered(model: ir.Model, device: Device, opset: int, target: in
 
 def _tidy(model: ir.Model) -> None:
     for step in (
-        passes.DeduplicateInitializersPass(size_limit=16),  # the small constants of rules; weights stay apart
+        passes.DeduplicateInitializersPass(size_limit=1),  # the constants of rules; weights stay apart
         NameNodesAfterModules(),
         passes.NameFixPass(),
         passes.RemoveUnusedNodesPass(),
         passes.RemoveUnusedOpsetsPass(),
-        passes.TopologicalSortPass(),
         StripNotes(),
     ):
         step(model)

@@ -30,12 +30,10 @@ _OLD_MEANING: dict[tuple[str, str], object] = {
     ("RNN", "layout"): 0,
     ("Reshape", "allowzero"): 0,
     ("Resize", "antialias"): 0,
-    ("Resize", "axes"): None,
     ("Resize", "keep_aspect_ratio_policy"): "stretch",
     ("RoiAlign", "coordinate_transformation_mode"): "output_half_pixel",
     ("ScatterElements", "reduction"): "none",
     ("ScatterND", "reduction"): "none",
-    ("Shape", "end"): None,
     ("Shape", "start"): 0,
     ("SpaceToDepth", "mode"): "DCR",
 }
@@ -114,12 +112,14 @@ def _effective(node: ir.Node, name: str, schema: Any) -> object:
 
 def _means_nothing(node: ir.Node, name: str, value: object) -> bool:
     key = (node.op_type, name)
-    if key in _IRRELEVANT or (key in _OLD_MEANING and _plain(value) == _OLD_MEANING[key]):
+    if value is None or key in _IRRELEVANT:
+        return True
+    if key in _OLD_MEANING and _plain(value) == _OLD_MEANING[key]:
         return True
     if name == "noop_with_empty_axes":
         return True  # the rule for axes has read it; where that did not fire, the axes' input is a fault
     if name == "dilations":
-        return value is None or set(value) == {1}  # type: ignore[call-overload]
+        return set(value) == {1}  # type: ignore[call-overload]
     if key == ("Reshape", "allowzero"):
         shape = None if node.inputs[1] is None else ir.convenience.get_const_tensor(node.inputs[1])
         return shape is not None and 0 not in shape.numpy()  # a zero alone is read in two ways

@@ -65,7 +65,8 @@ def _layout(model: ir.Model) -> tuple[list[ir.TensorProtocol], list[tuple[bytes,
     copy = model.clone()  # shares the tensors
     large = {name: t for name, v in copy.graph.initializers.items() if (t := _large_tensor(v)) is not None}
     for value in copy.graph.initializers.values():
-        value.shape = value.type = None  # the tensor says it; onnx_ir would write it once more, as value_info
+        if not (value.is_graph_input() or value.is_graph_output()):
+            value.shape = value.type = None  # the tensor says it; onnx_ir would say it again, as value_info
     for name in large:
         del copy.graph.initializers[name]
     proto = ir.serde.serialize_model(copy)

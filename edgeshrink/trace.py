@@ -1,4 +1,4 @@
-"""nn.Module -> ONNX IR by torch.onnx.export, and a .onnx file -> ONNX IR: where torch's world ends."""
+"""nn.Module -> ONNX IR by torch.onnx.export: where torch's world ends."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import onnx
 import onnx_ir as ir
@@ -20,25 +18,11 @@ from torch.utils import _pytree as pytree
 
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.inputs import InputSpec
+from edgeshrink.onnx_reader import Traced, read_onnx
 
 __all__ = ["OPSET", "Traced", "flat_outputs", "read_onnx", "trace_module"]
 
 OPSET = 18  # what torch.onnx.export(dynamo=True) writes best; asked for less it warns and writes 18 anyway
-
-
-@dataclass(frozen=True)
-class Traced:
-    """A network as ONNX IR.
-
-    Attributes:
-        model: The graph; its inputs are named after forward's arguments.
-        exporter: What wrote it: torch's own exporter, its older one (the fallback), or a .onnx file.
-        warnings: What the user should know about the way here, a sentence each.
-    """
-
-    model: ir.Model
-    exporter: Literal["dynamo", "legacy", "onnx"]
-    warnings: tuple[str, ...] = ()
 
 
 def trace_module(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> Traced:
@@ -239,27 +223,3 @@ def _quiet() -> Iterator[list[str]]:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-
-
-def read_onnx(path: str | Path) -> Traced:
-    """Read a .onnx file, its external data included, and check it.
-
-    Raises:
-        InputError: It is missing, no ONNX, breaks ONNX's rules, or its external data is missing.
-    """
-    path = Path(path)
-    try:
-        proto = onnx.load(path, load_external_data=False)
-    except FileNotFoundError as error:
-        raise InputError(f"There is no file {path}.") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except Exception as error:  # protobuf's own errors are no common class over its versions
-        raise InputError(f"{path} is no ONNX file: {_first_line(error)}.") from error
-    try:
-        onnx.checker.check_model(str(path))
-    except Exception as error:
-        raise InputError(f"{path} is not valid ONNX: {_first_line(error)}") from error
-    model = ir.serde.deserialize_model(proto)
-    ir.external_data.set_base_dir(model.graph, path.parent)
-    return Traced(model, "onnx")

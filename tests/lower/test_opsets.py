@@ -37,7 +37,7 @@ SHAPE = np.array([3, -1])
         ),
     ],
 )  # fmt: skip
-def test_an_attribute_that_says_what_was_so_is_dropped(graph: str, op_type: str, gone: str) -> None:
+def test_an_attribute_that_says_the_old_meaning_goes(graph: str, op_type: str, gone: str) -> None:
     after = lowered_same(parse(graph, 20, shape=SHAPE))
     assert gone not in after.node(op_type).attributes
 

@@ -1,0 +1,112 @@
+"""A .onnx file -> ONNX IR, checked, and brought to what the rest of the road expects: opset 13 or newer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import onnx
+import onnx_ir as ir
+import onnx_ir.passes.common as passes
+
+from edgeshrink.errors import InputError
+from edgeshrink.inputs import random_inputs
+
+__all__ = ["OLDEST", "Traced", "read_onnx"]
+
+OLDEST = 13  # older forms (axes as attributes of Squeeze, say) would double what every pass has to know
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A network as ONNX IR.
+
+    Attributes:
+        model: The graph; from torch its inputs are named after forward's arguments.
+        exporter: What wrote it: torch's own exporter, its older one (the fallback), or a .onnx file.
+        warnings: What the user should know about the way here, a sentence each.
+    """
+
+    model: ir.Model
+    exporter: Literal["dynamo", "legacy", "onnx"]
+    warnings: tuple[str, ...] = ()
+
+
+def read_onnx(path: str | Path) -> Traced:
+    """Read a .onnx file, its external data included, and check it.
+
+    A symbolic batch is fixed at 1, an opset below 13 is raised to 13; both are told as warnings.
+
+    Raises:
+        InputError: It is missing, no ONNX, breaks ONNX's rules, lacks its external data, or cannot be raised.
+    """
+    path = Path(path)
+    proto = _load(path)
+    warnings = []
+    opset = {entry.domain: entry.version for entry in proto.opset_import}.get("", OLDEST)
+    if opset < OLDEST:
+        proto = _raised(proto, path, opset)
+        warnings.append(f"{path.name} is written in opset {opset}; it was raised to {OLDEST}.")
+    model = ir.serde.deserialize_model(proto)
+    ir.external_data.set_base_dir(model.graph, path.absolute().parent)
+    passes.RemoveInitializersFromInputsPass()(model)
+    if fixed := _fix_batch(model):
+        warnings.append(f"{path.name} leaves the batch size of {', '.join(fixed)} open; it was fixed at 1.")
+    return Traced(model, "onnx", tuple(warnings))
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    """The file's graph, checked; external data is checked to be there, and left where it is."""
+    try:
+        proto = onnx.load(path, load_external_data=False)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except Exception as error:  # protobuf's errors share no class over its versions
+        raise InputError(f"{path} is no ONNX file, or is cut off: {error}.") from error
+    if not proto.graph.node:
+        raise InputError(f"{path} holds no network: it has no nodes.")
+    try:
+        onnx.checker.check_model(str(path))
+    except Exception as error:  # a checker's or an inference's error, or a plain ValueError
+        raise InputError(f"{path} is not valid ONNX: {str(error).strip()}") from error
+    return proto
+
+
+def _raised(proto: onnx.ModelProto, path: Path, opset: int) -> onnx.ModelProto:
+    """The model at opset 13, proven on two random inputs: the converter is not always right."""
+    from edgeshrink.verify import compare_outputs, run_onnx
+
+    hint = f"Export it again with opset {OLDEST} or newer."
+    onnx.external_data_helper.load_external_data_for_model(proto, str(path.absolute().parent))
+    try:
+        raised = onnx.version_converter.convert_version(proto, OLDEST)
+        before, after = (ir.serde.deserialize_model(p) for p in (proto, raised))
+        for model in (before, after):
+            passes.RemoveInitializersFromInputsPass()(model)
+        feeds = random_inputs(before, 2)
+        parity = compare_outputs(run_onnx(before, feeds), run_onnx(after, feeds))
+    except Exception as error:  # the converter raises RuntimeError, ORT classes of its own
+        raise InputError(
+            f"{path} is written in opset {opset}, which cannot be raised: {error}", hint
+        ) from error
+    if not parity.ok:
+        raise InputError(f"{path} is written in opset {opset} and changes when raised: {parity.worst}.", hint)
+    return raised
+
+
+def _fix_batch(model: ir.Model) -> list[str]:
+    """Make the first dimension 1 in every input where it is symbolic; shapes inside are inferred anew."""
+    fixed = []
+    for value in model.graph.inputs:
+        if value.shape is not None and value.shape.rank() and not isinstance(value.shape[0], int):
+            value.shape = ir.Shape([1, *value.shape[1:]])
+            fixed.append(str(value.name))
+    if fixed:
+        for node in model.graph.all_nodes():
+            for made in node.outputs:
+                made.shape = None
+        passes.ShapeInferencePass(check_type=False, strict_mode=False)(model)
+    return fixed

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgeshrink import devices as module
+from edgeshrink.devices import Device, device, devices, read_device
+from edgeshrink.errors import InputError
+from edgeshrink.machine import board_model, l4t_release, this_machine
+
+VALID = """
+name = "mine"
+description = "a board of mine"
+[facts]
+runtime = "tensorrt"
+opset = 17
+ir_version = { value = 8, source = "its manual" }
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_nano_takes_opset_13_and_has_no_fast_int8() -> None:
+    nano = device("jetson-nano")
+    assert (nano.opset, nano.ir_version, nano.tensorrt) == (13, 7, "8.2.1")
+    assert nano.fast_fp16 is True
+    assert nano.fast_int8 is False
+
+
+@pytest.mark.parametrize("name", ["cpu", "CPU", "onnxruntime-cpu"])
+def test_a_device_is_found_by_its_aliases(name: str) -> None:
+    assert device(name).name == "onnxruntime-cpu"
+
+
+def test_every_shipped_fact_but_the_runtime_states_its_source() -> None:
+    for found in devices():
+        head = {"name", "aliases", "description", "board_models", "sources", "runtime"}
+        facts = {key for key, value in vars(found).items() if key not in head and value is not None}
+        assert facts == set(found.sources)
+
+
+def test_names_and_aliases_are_unique() -> None:
+    names = [name for found in devices() for name in (found.name, *found.aliases)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("jetson-nan", "jetson-nano"), ("jetsn", "jetson"), ("cpuu", "cpu")]
+)
+def test_a_misspelt_device_is_guessed(wrong: str, right: str) -> None:
+    with pytest.raises(InputError, match=f"There is no device '{wrong}'") as caught:
+        device(wrong)
+    assert f"Did you mean '{right}'?" in caught.value.hint
+
+
+def test_an_unknown_device_lists_the_known_ones() -> None:
+    with pytest.raises(InputError) as caught:
+        device("abacus")
+    assert "Did you mean" not in caught.value.hint
+    assert "jetson-nano, onnxruntime-cpu" in caught.value.hint
+
+
+def test_jetson_means_this_board_and_is_refused_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "board_model", lambda: "NVIDIA Jetson Nano Developer Kit")
+    assert device("jetson").name == "jetson-nano"
+    monkeypatch.setattr(module, "board_model", lambda: "NVIDIA Jetson Something New")
+    with pytest.raises(InputError, match="calls itself 'NVIDIA Jetson Something New'"):
+        device("jetson")
+    monkeypatch.setattr(module, "board_model", lambda: None)
+    with pytest.raises(InputError, match="no Jetson"):
+        device("jetson")
+
+
+def test_a_board_of_the_users_own_is_read_from_its_toml(tmp_path: Path) -> None:
+    mine = device(str(written(tmp_path, VALID)))
+    assert mine == Device("mine", (), "a board of mine", "tensorrt", 17, 8, sources=mine.sources)
+    assert dict(mine.sources) == {"ir_version": "its manual"}
+
+
+def test_every_fault_of_a_profile_is_listed_at_once(tmp_path: Path) -> None:
+    text = """
+    name = ""
+    description = "x"
+    alias = ["y"]
+    [facts]
+    runtime = "abacus"
+    opset = "13"
+    memory_byte = 1
+    memory_bytes = -1
+    """
+    with pytest.raises(InputError) as caught:
+        read_device(written(tmp_path, text))
+    for fault in (
+        "`name` must be a text",
+        "`alias` is not known; did you mean `aliases`?",
+        "`facts.runtime` must be one of onnxruntime, tensorrt, not 'abacus'",
+        "`facts.opset` must be a whole number, not '13'",
+        "`memory_byte` is not known; did you mean `memory_bytes`?",
+        "`facts.memory_bytes` must not be negative",
+        "`facts.ir_version` is missing",
+    ):
+        assert fault in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["name = ", "\x00", 'facts = 3\nname = "a"\ndescription = "b"', "name = 3"])
+def test_a_broken_profile_is_an_input_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=re.escape("mine.toml")):
+        device(str(written(tmp_path, text)))
+
+
+def test_a_missing_profile_is_an_input_error() -> None:
+    with pytest.raises(InputError, match=r"nowhere\.toml cannot be read: No such file"):
+        device("nowhere.toml")
+
+
+def test_a_jetson_is_known_by_its_device_tree_and_release_file(tmp_path: Path) -> None:
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "proc/device-tree/model").write_bytes(b"NVIDIA Jetson Nano Developer Kit\0")
+    (tmp_path / "etc/nv_tegra_release").write_text(
+        "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref\n"
+    )
+    assert board_model(tmp_path) == "NVIDIA Jetson Nano Developer Kit"
+    assert l4t_release(tmp_path) == "32.7.1"
+    assert this_machine(tmp_path)["jetson"] is True
+
+
+def test_another_computer_is_no_jetson(tmp_path: Path) -> None:
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/model").write_bytes(b"Raspberry Pi 4 Model B\0")
+    facts = this_machine(tmp_path)
+    assert (facts["jetson"], facts["board"], facts["l4t"], facts["memory_bytes"]) == (False, None, None, None)
+
+
+def test_this_machine_tells_plain_facts_and_nothing_that_identifies_it() -> None:
+    facts = this_machine()
+    assert facts["cpu_cores"] >= 1
+    assert not {"hostname", "node", "serial", "mac"} & facts.keys()

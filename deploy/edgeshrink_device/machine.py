@@ -35,7 +35,7 @@ def facts(root=""):
         "power_mode": None,
         "power_mode_reason": "a CPU has no power mode of its own",
         "load_average": _load_average(),
-        "software": {"python": platform.python_version(), "numpy": _numpy_version()},
+        "software": _software(),
     }
 
 
@@ -93,9 +93,15 @@ def _load_average():
         return None
 
 
-def _numpy_version():
-    module = sys.modules.get("numpy")
-    return module.__version__ if module else None
+def _software():
+    import edgeshrink_device
+
+    numpy = sys.modules.get("numpy")
+    return {
+        "python": platform.python_version(),
+        "numpy": numpy.__version__ if numpy else None,
+        "edgeshrink_device": edgeshrink_device.__version__,
+    }
 
 
 def _text(path):

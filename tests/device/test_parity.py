@@ -1,0 +1,54 @@
+import numpy as np
+from edgeshrink_device import parity
+
+WANT = np.array([[100.0, -3.0]], dtype=np.float32)
+
+
+def checked(got, want=WANT):
+    return parity.check(lambda feed: [feed], [got], [[want]], ["y"], 1)
+
+
+def test_equal_outputs_pass_with_no_error():
+    result = checked(WANT)
+    assert result["ok"]
+    assert result["max_abs_error"] == 0
+    assert result["reason"] is None
+
+
+def test_the_tolerance_grows_with_the_outputs_scale():
+    near = WANT + np.float32(1e-3)
+    assert checked(near)["ok"]
+    assert not checked(near - WANT, np.zeros_like(WANT))["ok"]
+
+
+def test_a_difference_is_told_with_its_output():
+    result = checked(WANT + 1)
+    assert not result["ok"]
+    assert result["max_abs_error"] == 1
+    assert result["max_rel_error"] == 0.01
+    assert result["reason"].startswith("output 'y' differs by 1, allowed are 0.002")
+
+
+def test_nan_where_a_number_is_expected_fails_without_a_figure():
+    result = checked(np.full_like(WANT, np.nan))
+    assert not result["ok"]
+    assert result["max_abs_error"] is None
+
+
+def test_nan_and_infinity_where_they_are_expected_pass():
+    odd = np.array([[np.nan, np.inf, 1.0]], dtype=np.float32)
+    assert checked(odd, odd)["ok"]
+
+
+def test_another_shape_fails():
+    assert "has shape [1, 1], expected [1, 2]" in checked(WANT[:, :1])["reason"]
+
+
+def test_integers_must_be_equal():
+    want = np.array([1000000, 2], dtype=np.int64)
+    assert checked(want, want)["ok"]
+    assert not checked(want + np.array([1, 0]), want)["ok"]
+
+
+def test_an_expected_leading_axis_of_one_may_be_missing():
+    assert checked(WANT[0], WANT)["ok"]

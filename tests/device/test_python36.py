@@ -1,0 +1,120 @@
+"""The package under a real Python 3.6, where one is found: EDGESHRINK_PYTHON36, PATH or pyenv."""
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import edgeshrink_device
+import pytest
+
+from .helpers import QUICK_WORDS, write_double, write_null
+
+PACKAGE = Path(edgeshrink_device.__file__).parent
+
+COMPILE = """
+import sys
+for path in sys.argv[1:]:
+    compile(open(path, encoding="utf-8").read(), path, "exec")
+"""
+
+WITHOUT_NUMPY = """
+import sys
+from edgeshrink_device import InputError, files, machine, targets
+document = {"python": sys.version_info[:2], "facts": machine.facts()}
+files.write_all([document], [sys.argv[1]])
+try:
+    targets.find_targets([sys.argv[1] + ".not"], "cpu")
+except InputError as error:
+    print(error.message)
+"""
+
+STATS = """
+from edgeshrink_device import stats
+times = [1.0 + 0.01 * (i % 7) for i in range(400)]
+print(stats.summarize(times, [50] * 8)["median"])
+"""
+
+
+@functools.lru_cache(maxsize=1)
+def python36():
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = [os.environ.get("EDGESHRINK_PYTHON36"), shutil.which("python3.6")]
+    candidates += map(str, sorted(pyenv.glob("versions/3.6*/bin/python")))
+    for candidate in filter(None, candidates):
+        found = subprocess.run(
+            [candidate, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True
+        )
+        if found.stdout == b"(3, 6)\n":
+            return candidate
+    return None
+
+
+@pytest.fixture
+def python():
+    return python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
+
+
+def run(python, *words, **options):
+    environment = dict(os.environ, PYTHONPATH=str(PACKAGE.parent), PYTHONDONTWRITEBYTECODE="1")
+    words = [str(python), *map(str, words)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, env=environment, **options)
+
+
+def test_every_file_is_python_36(python):
+    done = run(python, "-c", COMPILE, *PACKAGE.rglob("*.py"))
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_the_command_line_works_without_numpy(python, tmp_path):
+    assert "BUNDLE|MODEL.onnx" in run(python, "-m", "edgeshrink_device", "profile", "--help").stdout
+    done = run(python, "-m", "edgeshrink_device", "profile", tmp_path / "none.onnx")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path}/none.onnx: no such file or folder\n"
+
+
+def test_facts_are_read_and_files_written_without_numpy(python, tmp_path):
+    done = run(python, "-c", WITHOUT_NUMPY, tmp_path / "a.json")
+    assert done.stdout == f"{tmp_path}/a.json.not: no such file or folder\n"
+    written = json.loads((tmp_path / "a.json").read_text())
+    assert written["python"] == [3, 6]
+    assert written["facts"]["ram_bytes"] > 0
+
+
+def test_the_null_device_is_profiled_where_numpy_is_installed(python, tmp_path):
+    if run(python, "-c", "import numpy").returncode:
+        pytest.skip(f"{python} has no numpy")
+    profile_null(python, tmp_path)
+
+
+@pytest.mark.slow
+def test_everything_runs_with_the_packages_of_its_time(python, tmp_path):
+    """numpy 1.19.5 and ONNX Runtime 1.10 are the last for 3.6; pip 21.3.1 is the last that finds them."""
+    subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True)
+    own = tmp_path / "venv" / "bin" / "python"
+    for wanted in (["pip==21.3.1"], ["numpy==1.19.5", "onnxruntime==1.10.0"]):
+        if run(own, "-m", "pip", "install", "--quiet", *wanted).returncode:
+            pytest.skip(f"the package index does not give {' '.join(wanted)}")
+    profile_null(own, tmp_path)
+    model = write_double(tmp_path / "m.onnx")
+    done = run(own, "-m", "edgeshrink_device", "profile", model, "-o", tmp_path / "cpu.json", *QUICK_WORDS)
+    assert (done.stderr, done.returncode) == ("", 0)
+    software = json.loads((tmp_path / "cpu.json").read_text())["device"]["software"]
+    assert (software["numpy"], software["onnxruntime"]) == ("1.19.5", "1.10.0")
+
+
+def profile_null(python, tmp_path):
+    model = write_null(tmp_path / "m.null")
+    words = ["profile", model, "--device", "null", "-o", tmp_path / "null.json", *QUICK_WORDS]
+    done = run(python, "-m", "edgeshrink_device", *words)
+    assert (done.stderr, done.returncode) == ("", 0)
+    document = json.loads((tmp_path / "null.json").read_text())
+    assert document["latency_ms"]["end_to_end"]["median"] == pytest.approx(2.04, rel=0.02)
+    assert float(run(python, "-c", STATS).stdout) == pytest.approx(1.03)
+
+
+def test_this_python_compiles_every_file_too():
+    assert run(sys.executable, "-c", COMPILE, *PACKAGE.rglob("*.py")).returncode == 0

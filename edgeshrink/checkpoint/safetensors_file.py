@@ -42,9 +42,15 @@ class SafetensorsFile:
         from safetensors.torch import load_file
 
         try:
-            return load_file(path)
+            tensors = load_file(path)
         except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
             raise _damaged(path, error) from error
+        return {name: tensors[name] for name in sorted(tensors, key=_natural)}
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts layer 10 after layer 9; the file itself keeps no order worth having."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in name.split(".")]
 
 
 def _damaged(path: Path, error: Exception) -> InputError:

@@ -13,9 +13,8 @@ NO_LAYERS = "times of single layers are not taken: they would change the times o
 
 Session = namedtuple("Session", ["facts", "runner", "source", "why", "idle", "thermal", "used", "about"])
 Session.__doc__ = """What all models of one call share: the machine's facts, the runner's name, the power
-source and
-why it, idle windows, (thermal, its reason), device bytes used before and after, and the profile's
-`session`."""
+source and why that one, idle windows, (thermal, its reason), device bytes used (before, after), and
+the profile's `session`."""
 
 Results = namedtuple("Results", ["opened", "warm_ups", "blocks", "times_ms", "memory"])
 Results.__doc__ = """What one model's workers answered: to open (in the first launch), to warm_up (in each),

@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 
-from edgeshrink_device.errors import InputError
+from edgeshrink_device.errors import DeviceError, InputError
 
 __all__ = ["dumps", "plan_outputs", "sha256", "write_all"]
 
@@ -43,7 +43,7 @@ def write_all(documents, paths):
         paths: Where they go; missing folders are made.
 
     Raises:
-        InputError: A folder or a file cannot be written.
+        DeviceError: A folder or a file cannot be written.
     """
     waiting = []
     try:
@@ -52,7 +52,7 @@ def write_all(documents, paths):
         for temporary, path in waiting:
             os.replace(temporary, path)
     except OSError as error:
-        raise InputError("{}: cannot be written: {}".format(path, error.strerror)) from error
+        raise DeviceError("{}: cannot be written: {}".format(path, error.strerror)) from error
     finally:
         for temporary, _ in waiting:
             if os.path.exists(temporary):

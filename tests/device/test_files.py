@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from edgeshrink_device import InputError
+from edgeshrink_device import DeviceError, InputError
 from edgeshrink_device.files import dumps, plan_outputs, write_all
 from edgeshrink_device.targets import Target, find_targets
 
@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_written_to_is_found_before_measuring(tmp_path):
 def test_all_files_are_written_or_none(tmp_path):
     good, bad = tmp_path / "a.json", tmp_path / "file" / "b.json"
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(DeviceError, match="cannot be written: Not a directory"):
         write_all([{"a": 1}, {"b": 2}], [str(good), str(bad)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 

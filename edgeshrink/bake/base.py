@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import onnx_ir as ir
+from onnx_ir.passes.common import NameFixPass
 
 __all__ = ["BakePass"]
 
@@ -10,7 +11,8 @@ __all__ = ["BakePass"]
 class BakePass(ir.passes.InPlacePass):
     """An exact rewrite of a whole model.
 
-    Subclasses write `rewrite`. After a call, `detail` holds its counts.
+    Subclasses write `rewrite`. After a call, `detail` holds its counts. Values may leave a rewrite with names
+    that others have; they are made unique here, the graph's inputs and outputs keeping theirs.
 
     Attributes:
         exact: True for all passes in this folder: the result equals the input network for every finite input,
@@ -31,4 +33,6 @@ class BakePass(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Run the rewrite as an onnx_ir pass."""
         self.detail = self.rewrite(model)
+        if self.detail:
+            NameFixPass()(model)
         return ir.passes.PassResult(model, modified=bool(self.detail))

@@ -7,7 +7,10 @@ and so does a masked residual branch; what nobody reads any more, clean-up remov
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
@@ -26,16 +29,16 @@ class DropConstantBranches(BakePass):
     """Replace constant operands by stored numbers, then drop sums and products that change nothing."""
 
     def rewrite(self, model: ir.Model) -> dict[str, int]:
-        """Returns the number of operands replaced by numbers, and of nodes that went with what fed them."""
+        """Returns the number of operands made numbers, of nodes that went, and of shared vectors copied."""
         graph = model.graph
-        unshare_vectors(graph)
+        copies = unshare_vectors(graph)
         before = graph.num_nodes()
         analysis = analyse(graph)
         operands = sum(_replace_operands(graph, node, analysis) for node in list(graph))
         _drop_neutral(graph)
         RemoveUnusedNodesPass()(model)
-        nodes = before - graph.num_nodes()
-        return {"operands": operands, "nodes": nodes} if operands or nodes else {}
+        done = {"operands": operands, "nodes": before - graph.num_nodes(), "copies": copies}
+        return done if any(done.values()) else {}
 
 
 def _replace_operands(graph: ir.Graph, node: ir.Node, analysis: Analysis) -> int:
@@ -54,16 +57,17 @@ def _replace_operands(graph: ir.Graph, node: ir.Node, analysis: Analysis) -> int
 
 
 def _spans(value: ir.Value | None, output: ir.Value) -> bool:
-    """Whether an operand alone gives the output its full shape, so that the other may be broadcast."""
-    return (
-        value is not None
-        and array_of(value) is None
-        and value.shape is not None
-        and value.shape == output.shape
-    )
+    """Whether an operand alone gives the output its full shape, so that the other may be broadcast.
+
+    Two lengths of which nothing is known, not even a name, do not count as equal.
+    """
+    if value is None or array_of(value) is not None or value.shape is None or output.shape is None:
+        return False
+    unknown = any(not isinstance(size, int) and size.value is None for size in output.shape)
+    return not unknown and value.shape == output.shape
 
 
-def _constant_form(value: ir.Value, analysis: Analysis) -> np.ndarray | None:  # type: ignore[type-arg]
+def _constant_form(value: ir.Value, analysis: Analysis) -> npt.NDArray[Any] | None:
     """A computed value's numbers in a shape that broadcasts to it, if all are known along one of its axes."""
     if array_of(value) is not None or value.shape is None or value.dtype is None:
         return None
@@ -79,7 +83,7 @@ def _constant_form(value: ir.Value, analysis: Analysis) -> np.ndarray | None:  #
 def _drop_neutral(graph: ir.Graph) -> None:
     """Let readers of x + 0 or x * 1 read x, where neither shape nor a graph output's name is lost."""
     for node in graph:
-        neutral = _NEUTRAL.get(node.op_type)
+        neutral = _NEUTRAL.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         output = node.outputs[0]
         if neutral is None or len(node.inputs) != 2 or output.is_graph_output():
             continue

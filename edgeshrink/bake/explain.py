@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgeshrink.bake.plan import Plan, plan_removal
 from edgeshrink.graph.analysis import analyse
 from edgeshrink.graph.constants import array_of
-from edgeshrink.graph.operators.contraction import contractions, weight_axes
+from edgeshrink.graph.operators.contraction import Axes, layers
 
 __all__ = ["LayerChange", "compare_layers", "layer_units"]
 
@@ -43,7 +43,7 @@ class LayerChange:
 
 def layer_units(graph: ir.Graph) -> dict[str, tuple[str, int, tuple[int, ...]]]:
     """Op type, units and kernel of every layer with constant weights, by layer name, in order."""
-    return {_layer_name(node): _size(node) for node in contractions(graph)}
+    return {_layer_name(node): _size(node, axes) for node, axes in layers(graph)}
 
 
 def compare_layers(before: dict[str, tuple[str, int, tuple[int, ...]]], baked: ir.Graph) -> list[LayerChange]:
@@ -73,22 +73,21 @@ def _layer_name(node: ir.Node) -> str:
     return name.removesuffix(".weight") if name.endswith(".weight") else node.name or name
 
 
-def _size(node: ir.Node) -> tuple[str, int, tuple[int, ...]]:
+def _size(node: ir.Node, axes: Axes) -> tuple[str, int, tuple[int, ...]]:
     weight = array_of(node.inputs[1])
     assert weight is not None
-    row_axis, _ = weight_axes(node)
     kernel = weight.shape[2:] if node.op_type == "Conv" else ()
-    return node.op_type, int(weight.shape[row_axis]), tuple(int(size) for size in kernel)
+    return node.op_type, int(weight.shape[axes.rows]), tuple(int(size) for size in kernel)
 
 
 def _reasons(graph: ir.Graph) -> dict[str, str]:
     plan = plan_removal(analyse(graph))
-    return {_layer_name(node): "; ".join(_remarks(node, plan)) for node in contractions(graph)}
+    return {_layer_name(node): "; ".join(_remarks(node, axes, plan)) for node, axes in layers(graph)}
 
 
-def _remarks(node: ir.Node, plan: Plan) -> Iterator[str]:
+def _remarks(node: ir.Node, axes: Axes, plan: Plan) -> Iterator[str]:
     """Why dead-looking units stay, most frequent reason first, then the share of unstructured zeros."""
-    for reason, count in Counter(_reasons_of_idle_units(node, plan)).most_common():
+    for reason, count in Counter(_reasons_of_idle_units(node, axes, plan)).most_common():
         yield f"{count} idle unit{'s' if count > 1 else ''} stay{'' if count > 1 else 's'}: {reason}"
     weight = array_of(node.inputs[1])
     assert weight is not None
@@ -97,10 +96,8 @@ def _remarks(node: ir.Node, plan: Plan) -> Iterator[str]:
         yield f"{zeros:.0%} of its weights are zeros that make no whole unit"
 
 
-def _reasons_of_idle_units(node: ir.Node, plan: Plan) -> Iterator[str]:
-    analysis, output = plan.analysis, node.outputs[0]
-    assert output.shape is not None
-    axis = 1 if node.op_type == "Conv" else len(output.shape) - 1
+def _reasons_of_idle_units(node: ir.Node, axes: Axes, plan: Plan) -> Iterator[str]:
+    analysis, output, axis = plan.analysis, node.outputs[0], axes.output
     units = analysis.spaces.get(output, axis)
     if units is None:
         return

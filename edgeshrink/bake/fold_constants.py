@@ -1,7 +1,7 @@
 """Compute once what depends on weights alone: f(w, mask) -> w'.
 
-Exact: the same operations in the same order, done now instead of at every inference. This is what turns a mask
-that the network multiplies in at run time into zeros of the weight.
+Exact: the same operations in the same order, done now instead of at every inference. This is what turns a
+mask that the network multiplies in at run time into zeros of the weight.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from edgeshrink.bake.base import BakePass
 __all__ = ["FoldConstants"]
 
 _GROWING = {"ConstantOfShape", "Expand", "Range", "Tile"}
+_RANDOM = {"Bernoulli", "Dropout"}  # the folder knows the other random ones itself
 _NO_LIMIT = 1 << 40
 
 
@@ -22,15 +23,24 @@ class FoldConstants(BakePass):
     """Fold every node whose inputs are constants, unless it would store many copies of few numbers."""
 
     def rewrite(self, model: ir.Model) -> dict[str, int]:
-        """Returns the number of nodes that went."""
-        before = model.graph.num_nodes()
-        LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
-        fold_constants(model, input_size_limit=_NO_LIMIT, output_size_limit=_NO_LIMIT, should_fold=_pays)
-        LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
-        RemoveUnusedNodesPass()(model)
-        folded = before - model.graph.num_nodes()
-        return {"nodes": folded} if folded else {}
+        """Returns the number of nodes that went, and of constants that became initializers."""
+        before, constants = model.graph.num_nodes(), _count_constants(model)
+        lift = LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)
+        changed = lift(model).modified
+        changed |= fold_constants(
+            model, input_size_limit=_NO_LIMIT, output_size_limit=_NO_LIMIT, should_fold=_pays
+        ).modified
+        changed |= lift(model).modified
+        changed |= RemoveUnusedNodesPass()(model).modified
+        lifted = constants - _count_constants(model)
+        folded = before - model.graph.num_nodes() - lifted
+        return {"nodes": max(folded, 0), "lifted": max(lifted, 0)} if changed else {}
+
+
+def _count_constants(model: ir.Model) -> int:
+    return sum(node.op_type == "Constant" for node in model.graph)
 
 
 def _pays(node: ir.Node) -> bool | None:
-    return False if node.op_type in _GROWING else None
+    custom = node.domain not in ("", "ai.onnx")
+    return False if custom or node.op_type in _GROWING or node.op_type in _RANDOM else None

@@ -1,8 +1,8 @@
 """Which units can leave, and how what they contribute is kept: decided here, carried out by `remove_units`.
 
 A class of units can leave if nothing pins it and every contraction that reads one of its units either finds a
-constant there (which is folded) or does not demand it. Behind zero padding a non-zero constant cannot be folded
-into the bias, because the border lacks it: then one carrier stays and takes over the others' columns.
+constant there (which is folded) or does not demand it. Behind zero padding a non-zero constant cannot be
+folded into the bias, because the border lacks it: then one carrier stays and takes over the others' columns.
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeshrink.graph.analysis import Analysis
 from edgeshrink.graph.constants import Numbers
+from edgeshrink.graph.demand import Mask
+from edgeshrink.graph.operators.base import describe, operator_of
+from edgeshrink.graph.operators.contraction import Contraction
 from edgeshrink.graph.spaces import Read, Units
 
 __all__ = ["Plan", "plan_removal"]
 
-Mask = npt.NDArray[np.bool_]
+_WEAKEST_CARRIER = 0.1
+"""A carrier's constant must be at least this share of the largest it stands for. Its own rounding error at
+run time is multiplied by their ratio; ten times float32's is still far below what any reader can see."""
 
 
 @dataclass
@@ -42,31 +46,57 @@ class Plan:
         return self.leaves[units]
 
 
+@dataclass(frozen=True)
+class _Border:
+    """What one padded contraction must find at its border.
+
+    Attributes:
+        read: The contraction.
+        classes: The class of each index along the axis it reads.
+        constants: The constant there if it is demanded, 0 where there is none to carry.
+    """
+
+    read: Read
+    classes: Units
+    constants: Numbers
+
+    def lacks_carrier(self, alive: Mask) -> bool:
+        """Whether constants leave and no index that stays is strong enough to take them over."""
+        strength = np.abs(self.constants)
+        stays = alive[self.classes]
+        leaving, staying = strength[~stays].max(initial=0.0), strength[stays].max(initial=0.0)
+        return bool(leaving > 0 and staying < leaving * _WEAKEST_CARRIER)
+
+    def able(self) -> Mask:
+        """Which indices could carry all the others."""
+        strength = np.abs(self.constants)
+        return np.asarray((strength > 0) & (strength >= strength.max(initial=0.0) * _WEAKEST_CARRIER))
+
+    def strongest(self, alive: Mask) -> int:
+        """The index that stays and holds the largest constant."""
+        return int(np.argmax(np.where(alive[self.classes], np.abs(self.constants), -1.0)))
+
+
 def plan_removal(analysis: Analysis) -> Plan:
     """Decide which classes of units leave a graph; exact for every finite input."""
     labels = analysis.partition.labels
-    alive = np.zeros(labels.size, dtype=bool)
     reasons = dict(analysis.partition.reasons)
-    alive[list(analysis.partition.reasons)] = True
-    padded = []
+    alive = np.zeros(labels.size, dtype=bool)
+    alive[list(reasons)] = True
+    borders = []
     for read in analysis.spaces.reads:
         classes, numbers, demanded = _seen_by(analysis, read)
         alive[classes[demanded & np.isnan(numbers)]] = True
         if read.padded:
-            border = np.where(demanded & np.isfinite(numbers), numbers, 0.0)
-            if _shares_its_weight(read):
-                _keep(
-                    classes[border != 0], alive, reasons, "a constant behind zero padding in shared weights"
-                )
-            else:
-                padded.append((read, classes, border))
-    _choose_carriers(padded, alive, reasons)
+            borders.append(_Border(read, classes, np.where(demanded & np.isfinite(numbers), numbers, 0.0)))
+    for border in borders:
+        if not _can_absorb(border.read):
+            needed = border.classes[border.constants != 0]
+            _keep(needed, alive, reasons, "a constant behind zero padding, for a weight that others read too")
+    _choose_carriers(borders, alive, reasons)
     _leave_one(analysis, alive, reasons)
-    plan = Plan(analysis, ~alive[labels], reasons=reasons)
-    plan.carriers = {
-        read: _strongest(border, alive[classes]) for read, classes, border in padded if border.any()
-    }
-    return plan
+    carriers = {border.read: border.strongest(alive) for border in borders if border.constants.any()}
+    return Plan(analysis, ~alive[labels], carriers, reasons)
 
 
 def _seen_by(analysis: Analysis, read: Read) -> tuple[Units, Numbers, Mask]:
@@ -77,57 +107,41 @@ def _seen_by(analysis: Analysis, read: Read) -> tuple[Units, Numbers, Mask]:
     return classes, analysis.constants.of(*read.axis), analysis.demand.by_read(read.node, read.axis)
 
 
-def _shares_its_weight(read: Read) -> bool:
-    weight = read.node.inputs[1]
-    assert weight is not None
-    return len(weight.uses()) > 1
+def _can_absorb(read: Read) -> bool:
+    operator = operator_of(read.node)
+    return isinstance(operator, Contraction) and operator.can_absorb_in_weight(read.node)
 
 
 def _keep(classes: Units, alive: Mask, reasons: dict[int, str], reason: str) -> None:
-    for label in classes[~alive[classes]]:
+    for label in np.unique(classes[~alive[classes]]):
         reasons.setdefault(int(label), reason)
     alive[classes] = True
 
 
-def _choose_carriers(padded: list[tuple[Read, Units, Numbers]], alive: Mask, reasons: dict[int, str]) -> None:
-    """Keep, greedily, as few classes as serve every padded read that has constants to carry.
+def _choose_carriers(borders: list[_Border], alive: Mask, reasons: dict[int, str]) -> None:
+    """Keep few classes that serve every padded read that has constants to carry.
 
-    Of classes that serve equally many reads the one with the largest constant is taken, for accuracy.
+    Read after read takes, of the classes strong enough for it, the one that could serve most others too, and
+    of those the one with the largest constant.
     """
-    open_reads = [entry for entry in padded if _needs_carrier(entry, alive)]
-    while open_reads:
-        served: dict[int, tuple[int, float]] = {}
-        for _, classes, border in open_reads:
-            for label in np.unique(classes[border != 0]):
-                count, weakest = served.get(int(label), (0, np.inf))
-                strength = float(np.abs(border[classes == label]).max())
-                served[int(label)] = (count + 1, min(weakest, strength))
-        best = max(served, key=lambda label: served[label])
-        names = ", ".join(sorted({str(read.node.name) for read, classes, _ in open_reads if best in classes}))
-        alive[best] = True
-        reasons.setdefault(
-            best, f"carries the constants of the removed units past the zero padding of {names}"
-        )
-        open_reads = [entry for entry in open_reads if _needs_carrier(entry, alive)]
-
-
-def _needs_carrier(entry: tuple[Read, Units, Numbers], alive: Mask) -> bool:
-    """Whether some constant of a padded read leaves while none stays to carry it."""
-    _, classes, border = entry
-    leaving = (border != 0) & ~alive[classes]
-    staying = (border != 0) & alive[classes]
-    return bool(leaving.any() and not staying.any())
-
-
-def _strongest(border: Numbers, staying: Mask) -> int:
-    return int(np.argmax(np.where(staying, np.abs(border), -1.0)))
+    serves = np.zeros(alive.size, dtype=np.int64)
+    for border in borders:
+        serves[np.unique(border.classes[border.able()])] += 1
+    for border in borders:
+        if border.lacks_carrier(alive):
+            able = np.flatnonzero(border.able() & ~alive[border.classes])
+            order = np.lexsort((np.abs(border.constants[able]), serves[border.classes[able]]))
+            best = border.classes[able[order[-1:]]]
+            by = describe(border.read.node)
+            _keep(
+                best, alive, reasons, f"carries the constants of removed units past the zero padding of {by}"
+            )
 
 
 def _leave_one(analysis: Analysis, alive: Mask, reasons: dict[int, str]) -> None:
     """No axis may become empty: ONNX has no layer of zero channels."""
     labels = analysis.partition.labels
-    for (_, _), units in analysis.spaces.tracked():
+    for _, units in analysis.spaces.tracked():
         classes = labels[units]
         if not alive[classes].any():
-            reasons.setdefault(int(classes[0]), "the last unit of its layer")
-            alive[classes[0]] = True
+            _keep(classes[:1], alive, reasons, "the last unit of its layer")

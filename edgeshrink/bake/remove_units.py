@@ -25,14 +25,15 @@ class RemoveUnits(BakePass):
     """Remove units to a fixed point: what one removal leaves unread goes in the next round."""
 
     def rewrite(self, model: ir.Model) -> dict[str, int]:
-        """Returns the number of units removed, counted at the layers that write them, and of rounds."""
+        """Returns the number of units removed and of rounds, and of shared vectors copied to tell units apart."""
         graph = model.graph
-        unshare_vectors(graph)
+        copies = unshare_vectors(graph)
         removed = rounds = 0
         while True:
             plan = plan_removal(analyse(graph))
             if not plan.leaves.any():
-                return {"units": removed, "rounds": rounds} if removed else {}
+                done = {"units": removed, "rounds": rounds, "copies": copies}
+                return done if any(done.values()) else {}
             rounds += 1
             _absorb(plan)
             removed += _cut(plan, graph)
@@ -47,9 +48,8 @@ def _absorb(plan: Plan) -> None:
         operator = operator_of(read.node)
         assert isinstance(operator, Contraction)
         if removed.any():
-            operator.absorb(
-                read.node, plan.analysis.constants.of(*read.axis), removed, plan.carriers.get(read)
-            )
+            numbers = plan.analysis.constants.of(*read.axis)
+            operator.absorb(read.node, numbers, removed, plan.carriers.get(read), plan.analysis.spaces)
 
 
 def _cut(plan: Plan, graph: ir.Graph) -> int:

@@ -1,8 +1,8 @@
-"""Trim kernels: a Conv whose outer taps are all zero gets a smaller kernel, sum_k w[k] x[i + k - p] over k in [a, b).
+"""Trim kernels: a Conv whose outer taps are all zero gets a smaller one, sum w[k] x[i + k - p], k in [a, b).
 
 Exact: taps a..b-1 become 0..b-a-1 and the padding in front shrinks by a, the one behind by K - b (times the
-dilation). Each side of each spatial axis is trimmed by itself: 3x3 becomes 1x1, 3x1, or 2x3. Where the padding
-is less than what is trimmed, the input is cropped by the difference, if that saves more than the copy costs.
+dilation). Each side of each spatial axis is trimmed by itself: 3x3 becomes 1x1, 3x1, or 2x3. Where the
+padding is less than what is trimmed, the input is cropped by the difference, if that pays.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import onnx_ir as ir
 
 from edgeshrink.bake.base import BakePass
 from edgeshrink.graph.constants import array_of
-from edgeshrink.graph.edit import add_constant, replace_weight
+from edgeshrink.graph.edit import add_constant, is_shared, replace_weight
+from edgeshrink.graph.operators.base import Size, sizes, source_of
+from edgeshrink.graph.operators.contraction import weight_of
 
 __all__ = ["TrimKernels"]
 
@@ -34,8 +36,8 @@ class TrimKernels(BakePass):
         """Returns the number of kernels trimmed, and of inputs cropped for it."""
         kernels = crops = 0
         for node in list(model.graph):
-            weight = array_of(node.inputs[1]) if node.op_type == "Conv" else None
-            if weight is None or not _trimmable(node):
+            weight = array_of(node.inputs[1]) if _trimmable(node) else None
+            if weight is None:
                 continue
             margins = _affordable(node, weight, _zero_margins(weight))
             if any(side for pair in margins for side in pair):
@@ -45,20 +47,24 @@ class TrimKernels(BakePass):
 
 
 def _trimmable(node: ir.Node) -> bool:
-    weight, source = node.inputs[1], node.inputs[0]
-    assert weight is not None
-    known = source is not None and source.shape is not None and node.outputs[0].shape is not None
-    return known and len(weight.uses()) == 1 and node.attributes.get_string("auto_pad", "NOTSET") == "NOTSET"
+    if node.op_type != "Conv" or node.domain not in ("", "ai.onnx") or is_shared(weight_of(node)):
+        return False
+    shaped = source_of(node).shape is not None and node.outputs[0].shape is not None
+    return shaped and node.attributes.get_string("auto_pad", "NOTSET") == "NOTSET"
 
 
 def _zero_margins(weight: npt.NDArray[np.generic]) -> Margins:
-    """How many outer taps are zero in every filter, in front and behind; one tap always stays."""
+    """How many outer taps are zero in every filter, in front and behind.
+
+    One tap always stays: the middle one if all are zero, for which the padding is most often enough.
+    """
     margins = []
     for axis in range(2, weight.ndim):
         others = tuple(i for i in range(weight.ndim) if i != axis)
         used = np.flatnonzero((weight != 0).any(axis=others))
-        first, last = (used[0], used[-1]) if used.size else (0, 0)
-        margins.append((int(first), int(weight.shape[axis] - 1 - last)))
+        last = weight.shape[axis] - 1
+        front, back = (used[0], used[-1]) if used.size else (last // 2, last // 2)
+        margins.append((int(front), int(last - back)))
     return margins
 
 
@@ -89,30 +95,32 @@ def _affordable(node: ir.Node, weight: npt.NDArray[np.generic], margins: Margins
 
 
 def _crop_pays(node: ir.Node, weight: npt.NDArray[np.generic], margins: Margins) -> bool:
-    source, output = node.inputs[0], node.outputs[0]
-    assert source is not None
-    assert source.shape is not None
-    assert output.shape is not None
-    sizes = [*source.shape[1:], *output.shape[1:]]
-    if not all(isinstance(size, int) for size in sizes):
+    """Whether a crop saves more than it costs, and leaves something to read."""
+    before, after = _static(sizes(source_of(node))[1:]), _static(sizes(node.outputs[0])[1:])
+    if before is None or after is None:
         return False
+    axes, pads = len(margins), _new_pads(node, margins)
+    left = [size + min(pads[i], 0) + min(pads[axes + i], 0) for i, size in enumerate(before[1:])]
     kernel = weight.shape[2:]
     smaller = [size - front - behind for size, (front, behind) in zip(kernel, margins, strict=True)]
     saved_taps = (prod(kernel) - prod(smaller)) * weight.shape[1]
-    copied: int = prod(source.shape[1:])  # type: ignore[arg-type]
-    saved: int = saved_taps * prod(output.shape[1:])  # type: ignore[arg-type]
-    return saved >= _MACS_PER_COPIED_ELEMENT * copied
+    return min(left) > 0 and saved_taps * prod(after) >= _MACS_PER_COPIED_ELEMENT * prod(before)
+
+
+def _static(shape: tuple[Size, ...]) -> list[int] | None:
+    known = [size for size in shape if isinstance(size, int)]
+    return known if len(known) == len(shape) else None
 
 
 def _trim(graph: ir.Graph, node: ir.Node, weight: npt.NDArray[np.generic], margins: Margins) -> int:
     """Trim one kernel; returns 1 if the input had to be cropped for it, else 0."""
     pads = _new_pads(node, margins)
-    taps = tuple(slice(front, weight.shape[2 + i] - behind) for i, (front, behind) in enumerate(margins))
-    value = node.inputs[1]
-    assert value is not None
-    replace_weight(value, weight[(slice(None), slice(None), *taps)])
+    ends = [size - behind for size, (_, behind) in zip(weight.shape[2:], margins, strict=True)]
+    taps = tuple(slice(front, end) for (front, _), end in zip(margins, ends, strict=True))
+    trimmed = weight[(slice(None), slice(None)) + taps]  # noqa: RUF005  mypy takes a star here for 3.11's
+    replace_weight(weight_of(node), trimmed)
     node.attributes["pads"] = ir.AttrInt64s("pads", [max(pad, 0) for pad in pads])
-    node.attributes["kernel_shape"] = ir.AttrInt64s("kernel_shape", list(array_of(value).shape[2:]))  # type: ignore[union-attr]
+    node.attributes["kernel_shape"] = ir.AttrInt64s("kernel_shape", list(trimmed.shape[2:]))
     if min(pads) >= 0:
         return 0
     _crop(graph, node, [max(-pad, 0) for pad in pads])
@@ -120,27 +128,26 @@ def _trim(graph: ir.Graph, node: ir.Node, weight: npt.NDArray[np.generic], margi
 
 
 def _crop(graph: ir.Graph, node: ir.Node, crop: list[int]) -> None:
-    """Let a Conv read its input without the outer positions that its trimmed kernel never reaches."""
-    source = node.inputs[0]
-    assert source is not None
-    assert source.shape is not None
-    axes = len(crop) // 2
+    """Let a Conv read its input without the outer positions that its trimmed kernel never reaches.
+
+    Args:
+        graph: The node's graph.
+        node: A Conv whose input has static positions.
+        crop: Positions to leave out, in front for each spatial axis, then behind.
+    """
+    source, axes = source_of(node), len(crop) // 2
     cut = [i for i in range(axes) if crop[i] or crop[axes + i]]
-    name = f"{node.name}_crop"
-    bounds = {
-        "starts": [crop[i] for i in cut],
-        "ends": [-crop[axes + i] if crop[axes + i] else np.iinfo(np.int64).max for i in cut],
-        "axes": [2 + i for i in cut],
-    }
-    inputs = [
-        add_constant(graph, f"{name}_{key}", np.array(numbers, np.int64)) for key, numbers in bounds.items()
-    ]
-    crop_node = ir.node("Slice", [source, *inputs], name=name)
-    graph.insert_before(node, crop_node)
-    node.replace_input_with(0, crop_node.outputs[0])
-    shape = list(source.shape)
+    shape = list(sizes(source))
+    ends = []
     for i in cut:
         size = shape[2 + i]
-        shape[2 + i] = size - crop[i] - crop[axes + i] if isinstance(size, int) else None  # type: ignore[call-overload]
-    crop_node.outputs[0].shape = ir.Shape(shape)
-    crop_node.outputs[0].dtype = source.dtype
+        assert isinstance(size, int)
+        ends.append(size - crop[axes + i])
+        shape[2 + i] = ends[-1] - crop[i]
+    bounds = {"starts": [crop[i] for i in cut], "ends": ends, "axes": [2 + i for i in cut]}
+    name = f"{node.name}_crop"
+    inputs = [add_constant(graph, f"{name}_{key}", np.array(of, np.int64)) for key, of in bounds.items()]
+    slicing = ir.node("Slice", [source, *inputs], name=name)
+    graph.insert_before(node, slicing)
+    node.replace_input_with(0, slicing.outputs[0])
+    slicing.outputs[0].shape, slicing.outputs[0].type = ir.Shape(shape), source.type

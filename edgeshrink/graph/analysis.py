@@ -8,7 +8,8 @@ import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants
 from edgeshrink.graph.demand import Demand
-from edgeshrink.graph.operators import operator_of
+from edgeshrink.graph.operators import Operator, operator_of
+from edgeshrink.graph.operators.base import describe
 from edgeshrink.graph.spaces import Partition, Spaces
 
 __all__ = ["Analysis", "analyse"]
@@ -32,9 +33,11 @@ class Analysis:
 
 
 def analyse(graph: ir.Graph) -> Analysis:
-    """Analyse a graph whose nodes are sorted and whose values have shapes; nothing is changed.
+    """Analyse a graph whose nodes are sorted; nothing is changed.
 
-    Time and memory are linear in the number of nodes and weights.
+    Where a value has no shape, its producer and readers count as unknown operators: nothing can go there, and
+    nothing goes wrong. Time is linear in the number of nodes and weights; beside the weights, memory holds
+    one byte for each (row, column) of a layer.
     """
     spaces = Spaces()
     constants = Constants(spaces)
@@ -42,6 +45,7 @@ def analyse(graph: ir.Graph) -> Analysis:
     for node in nodes:
         operator = operator_of(node)
         operator.couple(node, spaces)
+        _pin_the_rest(node, operator, spaces)
         operator.constants(node, constants)
     outward = _read_from_outside(graph, spaces)
     for value, reason in outward:
@@ -50,8 +54,29 @@ def analyse(graph: ir.Graph) -> Analysis:
     for value, _ in outward:
         demand.add_all(value)
     for node in reversed(nodes):
-        operator_of(node).demand(node, demand)
+        _demand_of_inputs(node, operator_of(node), demand)
     return Analysis(spaces, spaces.solve(), constants, demand)
+
+
+def _pin_the_rest(node: ir.Node, operator: Operator, spaces: Spaces) -> None:
+    """Pin every axis of the inputs that the operator gave no units to, also against nodes yet to come.
+
+    A weight that an unknown node reads first and a layer reads later must keep its shape just the same.
+    """
+    followed = operator.followed(node)
+    for index, value in enumerate(node.inputs):
+        for axis in range(len(value.shape) if value is not None and value.shape is not None else 0):
+            assert value is not None
+            if index not in followed or spaces.get(value, axis) is None:
+                spaces.pin_axis(value, axis, f"read by {describe(node)}")
+
+
+def _demand_of_inputs(node: ir.Node, operator: Operator, demand: Demand) -> None:
+    operator.demand(node, demand)
+    followed = operator.followed(node)
+    for index, value in enumerate(node.inputs):
+        if value is not None and index not in followed:
+            demand.add_all(value)
 
 
 def _read_from_outside(graph: ir.Graph, spaces: Spaces) -> list[tuple[ir.Value, str]]:

@@ -1,7 +1,8 @@
 """Demanded units, backward: which indices of an axis can change any graph output at all.
 
 A unit that nobody reads with a non-zero weight, or that is only ever multiplied by zero, is not demanded.
-What is not demanded may take any (finite) value without a change at the outputs.
+What is not demanded and not constant may take any (finite) value without a change at the outputs. (Two
+constant zeros that are multiplied do not demand each other, so what is constant has to stay as it is.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The few edits every rewrite is made of: new constants, other weights, a bigger bias, replaced values."""
+"""The few edits every rewrite is made of: new constants, other weights, a bigger bias, unshared vectors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-__all__ = ["add_constant", "add_to_bias", "replace_weight", "set_input", "unshare_vectors"]
+from edgeshrink.graph.constants import array_of
+
+__all__ = ["add_constant", "add_to_bias", "is_shared", "replace_weight", "set_input", "unshare_vectors"]
+
+Array = npt.NDArray[Any]
 
 
-def add_constant(graph: ir.Graph, name: str, array: npt.NDArray[Any]) -> ir.Value:
-    """Add an initializer under a name not taken yet."""
+def add_constant(graph: ir.Graph, name: str, array: Array) -> ir.Value:
+    """Add an initializer under a name that no initializer has yet.
+
+    That no other value has it either is seen to once a pass, by `BakePass`: looking here would be a search of
+    the whole graph for each constant.
+    """
     unique = name
     count = 0
     while unique in graph.initializers:
@@ -20,15 +28,20 @@ def add_constant(graph: ir.Graph, name: str, array: npt.NDArray[Any]) -> ir.Valu
         unique = f"{name}_{count}"
     value = ir.Value(name=unique, const_value=ir.tensor(array, name=unique))
     value.shape = ir.Shape(array.shape)
-    value.dtype = ir.DataType.from_numpy(array.dtype)
+    value.type = ir.TensorType(ir.DataType.from_numpy(array.dtype))
     graph.register_initializer(value)
     return value
 
 
-def replace_weight(value: ir.Value, array: npt.NDArray[Any]) -> None:
+def replace_weight(value: ir.Value, array: Array) -> None:
     """Give an initializer another array, of the same dtype and any shape."""
-    value.const_value = ir.tensor(np.ascontiguousarray(array), name=value.name)
+    value.const_value = ir.tensor(np.require(array, requirements="C"), name=value.name)
     value.shape = ir.Shape(array.shape)
+
+
+def is_shared(value: ir.Value) -> bool:
+    """Whether more than one reader sees a value; whoever takes the graph's outputs is a reader too."""
+    return len(value.uses()) > 1 or value.is_graph_output()
 
 
 def set_input(node: ir.Node, index: int, value: ir.Value | None) -> None:
@@ -38,58 +51,78 @@ def set_input(node: ir.Node, index: int, value: ir.Value | None) -> None:
     node.replace_input_with(index, value)
 
 
-def add_to_bias(node: ir.Node, delta: npt.NDArray[np.float64]) -> None:
+def add_to_bias(node: ir.Node, delta: npt.NDArray[np.float64]) -> tuple[ir.Node, ir.Value]:
     """Add one number per output unit to what a Conv, Gemm or MatMul computes.
 
     Args:
-        node: The layer. MatMul has no bias of its own and is followed by an Add.
+        node: The layer. MatMul has no bias of its own: the Add behind it takes it, or one that is put there.
         delta: float64 of shape (output units,).
+
+    Returns:
+        The node that adds the bias (the layer itself, or an Add), and the bias, its last axis the output units.
     """
-    graph = node.graph
-    assert isinstance(graph, ir.Graph)
     weight = node.inputs[1]
     assert weight is not None
     assert weight.const_value is not None
     dtype = weight.const_value.dtype.numpy()
     name = f"{weight.name or node.name}.bias"
-    if node.op_type == "MatMul":
-        _append_sum(graph, node, add_constant(graph, name, delta.astype(dtype)))
-        return
-    bias = node.inputs[2] if len(node.inputs) > 2 else None
-    if bias is None:
-        set_input(node, 2, add_constant(graph, name, delta.astype(dtype)))
-        return
-    assert bias.const_value is not None
-    old = bias.const_value.numpy().astype(np.float64)
-    total = np.broadcast_to(old, np.broadcast_shapes(old.shape, delta.shape)) + delta
-    if len(bias.uses()) > 1 or bias.const_value.shape != total.shape:
-        set_input(node, 2, add_constant(graph, name, total.astype(dtype)))
+    adder, index = _bias_adder(node, dtype) if node.op_type == "MatMul" else (node, 2)
+    bias = adder.inputs[index] if len(adder.inputs) > index else None
+    old = array_of(bias)
+    total = delta if old is None else np.broadcast_to(old.astype(np.float64), _common(old, delta)) + delta
+    if bias is None or old is None or is_shared(bias) or old.shape != total.shape:
+        assert isinstance(node.graph, ir.Graph)
+        bias = add_constant(node.graph, name, total.astype(dtype))
+        set_input(adder, index, bias)
     else:
         replace_weight(bias, total.astype(dtype))
+    return adder, bias
 
 
-def _append_sum(graph: ir.Graph, node: ir.Node, addend: ir.Value) -> None:
-    old = node.outputs[0]
-    total = ir.node("Add", [old, addend], name=f"{node.name}_bias")
-    total.outputs[0].shape = ir.Shape(old.shape) if old.shape is not None else None
-    total.outputs[0].dtype = old.dtype
+def _common(a: Array, b: Array) -> tuple[int, ...]:
+    return np.broadcast_shapes(a.shape, b.shape)
+
+
+def _bias_adder(node: ir.Node, dtype: np.dtype[Any]) -> tuple[ir.Node, int]:
+    """The Add that holds the bias of a MatMul, put there if there is none, and which of its inputs it is."""
+    readers = [reader for reader, _ in node.outputs[0].uses()]
+    if len(readers) == 1 and readers[0].op_type == "Add" and readers[0].graph is node.graph:
+        (index,) = (i for i, value in enumerate(readers[0].inputs) if value is not node.outputs[0])
+        other = array_of(readers[0].inputs[index])
+        if other is not None and other.ndim == 1 and not node.outputs[0].is_graph_output():
+            return readers[0], index
+    return _append_sum(node, dtype), 1
+
+
+def _append_sum(node: ir.Node, dtype: np.dtype[Any]) -> ir.Node:
+    graph, old = node.graph, node.outputs[0]
+    assert isinstance(graph, ir.Graph)
+    zero = add_constant(graph, f"{old.name}_zero", np.zeros((), dtype))
+    add = ir.node("Add", [old, zero], name=f"{old.name}_sum")
+    new = add.outputs[0]
+    new.shape, new.type = (ir.Shape(old.shape) if old.shape is not None else None), old.type
     if old.is_graph_output():
-        old.name, total.outputs[0].name = f"{old.name}_sum", old.name
-    old.replace_all_uses_with(total.outputs[0], replace_graph_outputs=True)
-    total.replace_input_with(0, old)
-    graph.insert_after(node, total)
+        old.name, new.name = f"{old.name}_sum", old.name
+    old.replace_all_uses_with(new, replace_graph_outputs=True)
+    add.replace_input_with(0, old)
+    graph.insert_after(node, add)
+    return add
 
 
-def unshare_vectors(graph: ir.Graph) -> None:
-    """Give each reader of a shared per-channel constant a copy of its own.
+def unshare_vectors(graph: ir.Graph) -> int:
+    """Give each reader of a shared per-channel constant a copy of its own; returns how many were copied.
 
     Exporters store equal vectors once; left shared, they would tie channels that have nothing to do with each
     other. Matrices stay shared: layers that share weights (siamese towers) must change in all places or none.
     """
+    copies = 0
     for value in list(graph.initializers.values()):
-        tensor = value.const_value
-        if tensor is None or tensor.size < 2 or sum(int(size) > 1 for size in tensor.shape.numpy()) > 1:
+        array = array_of(value)
+        if array is None or array.size < 2 or max(array.shape) < array.size:
             continue
-        for node, index in list(value.uses())[1:]:
+        own = 0 if value.is_graph_output() else 1
+        for node, index in list(value.uses())[own:]:
             if node.graph is graph:
-                set_input(node, index, add_constant(graph, f"{value.name}_copy", tensor.numpy()))
+                set_input(node, index, add_constant(graph, f"{value.name}_copy", array))
+                copies += 1
+    return copies

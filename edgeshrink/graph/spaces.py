@@ -2,8 +2,8 @@
 
 A *unit* is one index that can only be removed as a whole: a filter, together with its row in BatchNorm, its
 place in a residual sum and its column in the layers that read it. Each tracked axis of a value holds an array
-of unit ids, one per index. Operators hand these arrays on (Relu), repeat them (Flatten), join them (Concat) or
-tie two of them together (Add). Weights are values like any other: a Conv's weight has its output units on
+of unit ids, one per index. Operators hand these arrays on (Relu), repeat them (Flatten), join them (Concat)
+or tie two of them together (Add). Weights are values like any other: a Conv's weight has its output units on
 axis 0 and the units it reads on axis 1, so cutting a weight is the same operation as cutting an activation.
 
 An axis that is not tracked can never become shorter: unknown is always safe.
@@ -74,6 +74,11 @@ class Spaces:
         if a.shape != b.shape:
             raise ValueError(f"cannot tie {a.size} units to {b.size}")
         self._ties.append((a, b))
+
+    def follow(self, source: ir.Value, target: ir.Value) -> None:
+        """Say that a value put behind another has the same units on every axis."""
+        for axis in self.axes_of(source):
+            self.put(target, axis, self._units[source, axis])
 
     def pin(self, units: Units, reason: str) -> None:
         """Say that these units must stay, and why."""

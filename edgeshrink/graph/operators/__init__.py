@@ -11,6 +11,7 @@ from edgeshrink.graph.operators import (
     matrix,
     normalization,
     pooling,
+    reshape,
     slicing,
 )
 from edgeshrink.graph.operators.base import Operator, operator_of
@@ -24,5 +25,6 @@ __all__ = [
     "normalization",
     "operator_of",
     "pooling",
+    "reshape",
     "slicing",
 ]

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
+import numpy as np
 import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants
-from edgeshrink.graph.demand import Demand
+from edgeshrink.graph.demand import Demand, Mask
 from edgeshrink.graph.spaces import Spaces
 
-__all__ = ["Operator", "describe", "operator_of", "register"]
+__all__ = [
+    "EVERYTHING",
+    "Operator",
+    "Size",
+    "describe",
+    "operator_of",
+    "opset_of",
+    "register",
+    "sizes",
+    "source_of",
+]
+
+Size = int | ir.SymbolicDim
+"""The length of an axis: a number, or a name or nothing where it is only known at run time."""
+
+EVERYTHING: Mask = np.ones(1, dtype=bool)
+"""A mask that broadcasts to: all indices of an axis."""
+
+_OLDEST_OPSET = 7  # before it, Add and its like broadcast by an attribute of their own
 
 
 class Operator:
-    """What the channel analysis must know of a kind of node. These defaults are safe for any operator."""
+    """What the channel analysis must know of a kind of node. These defaults are safe for any operator.
+
+    The analysis never trusts an operator with more than it claims: inputs that are not `followed`, and axes
+    that are not tracked when `couple` returns, keep their length.
+    """
+
+    def followed(self, node: ir.Node) -> Container[int]:
+        """The numbers of the inputs whose units `couple` and `demand` account for. Here: none."""
+        return ()
 
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """Say which units the node's axes hold. Here: nothing it touches may change."""
@@ -32,7 +59,7 @@ class Operator:
                 demand.add_all(value)
 
     def resize(self, node: ir.Node) -> None:
-        """Bring attributes and shape inputs in line with the output's new shape. Here: nothing depends on it."""
+        """Adapt attributes and shape inputs to the output's new shape. Here: nothing depends on it."""
 
 
 _UNKNOWN = Operator()
@@ -50,14 +77,38 @@ def register(*op_types: str) -> Callable[[type[Operator]], type[Operator]]:
 
 
 def operator_of(node: ir.Node) -> Operator:
-    """The meaning of a node; the safe default for an unknown op type, custom domain, missing shape, many outputs."""
+    """The meaning of a node, as its opset has it.
+
+    The safe default for an unknown op type, a custom domain, an opset older than broadcasting as we know it,
+    a value without a shape, or several outputs.
+    """
     values = [*node.inputs, *node.outputs]
     unshaped = any(value is not None and value.shape is None for value in values)
-    if node.domain not in ("", "ai.onnx") or len(node.outputs) != 1 or unshaped:
+    custom = node.domain not in ("", "ai.onnx") or opset_of(node) < _OLDEST_OPSET
+    if custom or unshaped or len(node.outputs) != 1:
         return _UNKNOWN
     return _REGISTRY.get(node.op_type, _UNKNOWN)
+
+
+def opset_of(node: ir.Node) -> int:
+    """The version of the default domain that a node is written in, 0 if nobody says."""
+    graph = node.graph
+    return graph.opset_imports.get("", 0) if graph is not None else 0
 
 
 def describe(node: ir.Node) -> str:
     """Name a node for a message: op type and node name."""
     return f"{node.op_type} '{node.name}'" if node.name else node.op_type
+
+
+def source_of(node: ir.Node) -> ir.Value:
+    """The first input, for operators that cannot do without."""
+    source = node.inputs[0]
+    assert source is not None
+    return source
+
+
+def sizes(value: ir.Value) -> tuple[Size, ...]:
+    """The lengths of a value's axes; an operator only ever sees values that have a shape."""
+    assert value.shape is not None
+    return tuple(value.shape)

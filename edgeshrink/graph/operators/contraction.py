@@ -6,94 +6,96 @@ removed unit contributes is folded before the cut, by `Contraction.absorb`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Container, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants, Numbers, array_of
-from edgeshrink.graph.demand import Demand
-from edgeshrink.graph.edit import add_to_bias, replace_weight
-from edgeshrink.graph.operators.base import Operator, describe, operator_of
+from edgeshrink.graph.demand import Demand, Mask
+from edgeshrink.graph.edit import add_to_bias, is_shared, replace_weight
+from edgeshrink.graph.operators.base import EVERYTHING, Operator, describe, operator_of, sizes, source_of
 from edgeshrink.graph.spaces import Spaces, Units
 
-__all__ = [
-    "Contraction",
-    "contractions",
-    "has_plain_bias",
-    "is_contraction",
-    "operands",
-    "tie_bias",
-    "weight_axes",
-]
+__all__ = ["Axes", "Contraction", "axes_of", "has_plain_bias", "layers", "tie_bias", "weight_of"]
+
+
+class Axes(NamedTuple):
+    """Where a layer has its units: on which axis of its input, its output, and its weight (twice)."""
+
+    source: int
+    output: int
+    rows: int
+    columns: int
 
 
 class Contraction(Operator):
-    """out[j] = sum_k w[j, k] * in[k] + b[j], where k runs along `in_axis` and j along `out_axis`."""
+    """out[j] = sum_k w[j, k] * in[k] + b[j], where k runs along `axes.source` and j along `axes.output`."""
 
-    def axes(self, node: ir.Node) -> tuple[int, int, int, int] | None:
-        """The axes (of the input, of the output, of the weight's rows, of its columns).
+    def axes(self, node: ir.Node) -> Axes | None:
+        """Where the units are; None where the layer is not of this form, and so is left alone.
 
-        None where the weight is not constant, or the bias is more than one constant per row.
+        That is: where the weight is not constant, the bias is more than one constant per row, or the shapes
+        on record contradict the weight.
         """
-        if array_of(node.inputs[1]) is None:
+        weight = array_of(node.inputs[1])
+        axes = None if weight is None else self._axes(node)
+        if weight is None or axes is None or not has_plain_bias(node, axes.rows):
             return None
-        axes = self._axes(node)
-        return axes if axes is None or has_plain_bias(node, axes[2]) else None
+        read, written = sizes(source_of(node))[axes.source], sizes(node.outputs[0])[axes.output]
+        fits = read == weight.shape[axes.columns] or not isinstance(read, int)
+        return axes if fits and written == weight.shape[axes.rows] else None
 
-    def _axes(self, node: ir.Node) -> tuple[int, int, int, int] | None:
+    def _axes(self, node: ir.Node) -> Axes | None:
         raise NotImplementedError
 
     def padded(self, node: ir.Node) -> bool:
         """Whether zero padding enters the sum."""
         return False
 
+    def followed(self, node: ir.Node) -> Container[int]:
+        """The activation, the weight and the bias."""
+        return range(3)
+
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """Tie rows and bias to the output, columns to the input; record the read."""
         axes = self.axes(node)
-        if axes is None:
+        if axes is None or not _is_finite(weight_of(node)):
             super().couple(node, spaces)
             return
-        in_axis, out_axis, row_axis, column_axis = axes
-        source, weight = operands(node)
-        assert weight.shape is not None
-        rows = spaces.get(weight, row_axis)
+        source, weight = source_of(node), weight_of(node)
+        rows = spaces.get(weight, axes.rows)
         if rows is None:
-            rows = spaces.fresh(int(weight.shape[row_axis]))  # type: ignore[arg-type]
-        spaces.put(weight, row_axis, rows)
-        spaces.put(node.outputs[0], out_axis, rows)
+            rows = spaces.fresh(_array(weight).shape[axes.rows])
+        spaces.put(weight, axes.rows, rows)
+        spaces.put(node.outputs[0], axes.output, rows)
         tie_bias(node, rows, spaces)
-        columns = spaces.get(source, in_axis)
+        columns = spaces.get(source, axes.source)
         if columns is None:
-            spaces.pin_axis(weight, column_axis, f"{describe(node)} reads a value that cannot shrink")
+            spaces.pin_axis(weight, axes.columns, f"{describe(node)} reads a value that cannot shrink")
         else:
-            spaces.put(weight, column_axis, columns)
-            spaces.read(node, source, in_axis, padded=self.padded(node))
-        self._carry_other_axes(node, spaces)
+            spaces.put(weight, axes.columns, columns)
+            spaces.read(node, source, axes.source, padded=self.padded(node))
+        for axis in set(spaces.axes_of(weight)) - {axes.rows, axes.columns}:
+            spaces.pin_axis(weight, axis, f"a position in the weight of {describe(node)}")
+        self._carry_other_axes(node, spaces, axes)
 
-    def _carry_other_axes(self, node: ir.Node, spaces: Spaces) -> None:
+    def _carry_other_axes(self, node: ir.Node, spaces: Spaces, axes: Axes) -> None:
         """What happens to tracked axes of the input that are not summed over. Here: they stay."""
-        axes = self.axes(node)
-        assert axes is not None
-        source = operands(node)[0]
+        source = source_of(node)
         for axis in spaces.axes_of(source):
-            if axis != axes[0]:
+            if axis != axes.source:
                 spaces.pin_axis(source, axis, f"not summed over by {describe(node)}")
 
-    def matrix(self, node: ir.Node) -> npt.NDArray[Any]:
-        """The weight as (rows, columns, rest), float64."""
-        axes = self.axes(node)
-        assert axes is not None
-        weight = array_of(operands(node)[1])
-        assert weight is not None
-        return np.moveaxis(weight, (axes[2], axes[3]), (0, 1)).reshape(
-            weight.shape[axes[2]], weight.shape[axes[3]], -1
-        )
+    def matrix(self, node: ir.Node, axes: Axes) -> npt.NDArray[Any]:
+        """The weight as (rows, columns, taps), in its own dtype."""
+        weight = np.moveaxis(_array(weight_of(node)), (axes.rows, axes.columns), (0, 1))
+        return weight.reshape(*weight.shape[:2], -1)
 
     def bias(self, node: ir.Node) -> Numbers:
-        """The bias per row, or a single zero if there is none."""
+        """The bias per row, or a single number for all."""
         bias = array_of(node.inputs[2]) if len(node.inputs) > 2 else None
         return np.zeros(1) if bias is None else bias.reshape(-1).astype(np.float64)
 
@@ -102,15 +104,17 @@ class Contraction(Operator):
         axes = self.axes(node)
         if axes is None:
             return
-        inputs = constants.of(operands(node)[0], axes[0])
-        matrix = self.matrix(node)
-        used = (matrix != 0).any(axis=2)
+        inputs = constants.of(source_of(node), axes.source)
+        if inputs.size == 0:  # a length only known at run time
+            return
+        used = constants.nonzero(weight_of(node), axes.rows, axes.columns)
         usable = np.isfinite(inputs) & ((inputs == 0) | (not self.padded(node)))
-        constant = ~(used & ~usable[None, :]).any(axis=1)
-        sums = matrix[constant].sum(axis=2, dtype=np.float64) @ np.where(usable, inputs, 0.0)
-        numbers = np.full(matrix.shape[0], np.nan)
-        numbers[constant] = sums + np.broadcast_to(self.bias(node), constant.shape)[constant]
-        constants.put(node.outputs[0], axes[1], numbers)
+        constant = ~(used & ~usable).any(axis=1)
+        summed = constant & (used & (inputs != 0)).any(axis=1)
+        numbers = np.where(constant, self.bias(node), np.nan)
+        taps = self.matrix(node, axes)[summed].sum(axis=2, dtype=np.float64)
+        numbers[summed] += taps @ np.where(usable, inputs, 0.0)
+        constants.put(node.outputs[0], axes.output, numbers)
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
         """Demand the columns that a demanded row reads with a non-zero weight."""
@@ -118,17 +122,17 @@ class Contraction(Operator):
         if axes is None:
             super().demand(node, demand)
             return
-        source = operands(node)[0]
-        rows = demand.of(node.outputs[0], axes[1])
-        if demand.spaces.get(source, axes[0]) is not None:
-            columns = (self.matrix(node)[rows] != 0).any(axis=(0, 2))
-            demand.add_read(node, source, axes[0], columns)
+        source = source_of(node)
         for axis in demand.spaces.axes_of(source):
-            if axis != axes[0]:
-                demand.add(source, axis, np.ones(1, dtype=bool))
+            if axis != axes.source:
+                demand.add(source, axis, EVERYTHING)
+                continue
+            used = demand.constants.nonzero(weight_of(node), axes.rows, axes.columns)
+            rows = demand.of(node.outputs[0], axes.output)
+            demand.add_read(node, source, axis, np.logical_or.reduce(used[rows], axis=0))
 
     def absorb(
-        self, node: ir.Node, numbers: Numbers, removed: npt.NDArray[np.bool_], carrier: int | None
+        self, node: ir.Node, numbers: Numbers, removed: Mask, carrier: int | None, spaces: Spaces
     ) -> None:
         """Fold what removed constant inputs contribute into the bias, or into one carrier's column.
 
@@ -139,35 +143,53 @@ class Contraction(Operator):
             carrier: A column that stays and holds a non-zero constant: with zero padding the border lacks the
                 constant, so w[:, carrier] += w[:, k] * c_k / c_carrier keeps borders exact. None: the bias
                 takes b += sum_k w[:, k] * c_k, which is exact without padding.
+            spaces: Told the rows of a bias that is made for this.
         """
         axes = self.axes(node)
         assert axes is not None
         gone = removed & np.isfinite(numbers) & (numbers != 0)
         if not gone.any():
             return
-        matrix = self.matrix(node)
+        columns = self.matrix(node, axes)[:, gone].astype(np.float64)
         if carrier is None:
-            add_to_bias(node, matrix[:, gone].sum(axis=2, dtype=np.float64) @ numbers[gone])
+            adder, bias = add_to_bias(node, columns.sum(axis=2) @ numbers[gone])
+            rows = spaces.get(weight_of(node), axes.rows)
+            assert rows is not None
+            spaces.put(bias, len(sizes(bias)) - 1, rows)
+            spaces.follow(node.outputs[0], adder.outputs[0])
             return
-        extra = np.tensordot(
-            matrix[:, gone].astype(np.float64), numbers[gone] / numbers[carrier], axes=(1, 0)
-        )
-        weight = operands(node)[1]
-        moved = np.moveaxis(array_of(weight).copy(), (axes[2], axes[3]), (0, 1))  # type: ignore[union-attr]
+        extra = np.tensordot(columns, numbers[gone] / numbers[carrier], axes=(1, 0))
+        weight = weight_of(node)
+        moved = np.moveaxis(_array(weight).copy(), (axes.rows, axes.columns), (0, 1))
         moved[:, carrier] += extra.reshape(moved[:, carrier].shape).astype(moved.dtype)
-        replace_weight(weight, np.moveaxis(moved, (0, 1), (axes[2], axes[3])))
+        replace_weight(weight, np.moveaxis(moved, (0, 1), (axes.rows, axes.columns)))
+
+    def can_absorb_in_weight(self, node: ir.Node) -> bool:
+        """Whether a carrier's column may be changed: not in a weight that somebody else sees too."""
+        return not is_shared(weight_of(node))
 
 
-def operands(node: ir.Node) -> tuple[ir.Value, ir.Value]:
-    """The activation and the weight of a layer."""
-    source, weight = node.inputs[0], node.inputs[1]
-    assert source is not None
+def weight_of(node: ir.Node) -> ir.Value:
+    """The weight of a layer."""
+    weight = node.inputs[1]
     assert weight is not None
-    return source, weight
+    return weight
+
+
+def _array(value: ir.Value) -> npt.NDArray[Any]:
+    array = array_of(value)
+    assert array is not None
+    return array
+
+
+def _is_finite(value: ir.Value) -> bool:
+    """Whether a constant holds neither nan nor infinity, which no zero and no constant would silence."""
+    array = _array(value)
+    return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
 def tie_bias(node: ir.Node, rows: Units, spaces: Spaces) -> None:
-    """Tie a bias, if there is one, to the rows it is added to."""
+    """Tie a bias, if there is one, to the rows it is added to; one number for all rows needs no tie."""
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     if bias is not None and bias.shape is not None and len(bias.shape) > 0 and bias.shape[-1] == rows.size:
         spaces.put(bias, len(bias.shape) - 1, rows)
@@ -184,21 +206,15 @@ def has_plain_bias(node: ir.Node, row_axis: int) -> bool:
     return bias.size in (1, rows) and (bias.ndim == 0 or bias.shape[-1] == bias.size)
 
 
-def is_contraction(node: ir.Node) -> bool:
-    """Whether a node is a layer with constant weights that the analysis can shrink on both sides."""
+def axes_of(node: ir.Node) -> Axes | None:
+    """Where a node has its units if it is a layer that the analysis can shrink on both sides, else None."""
     operator = operator_of(node)
-    return isinstance(operator, Contraction) and operator.axes(node) is not None
+    return operator.axes(node) if isinstance(operator, Contraction) else None
 
 
-def weight_axes(node: ir.Node) -> tuple[int, int]:
-    """The axes of a contraction's weight that hold the units it writes and the units it reads."""
-    operator = operator_of(node)
-    assert isinstance(operator, Contraction)
-    axes = operator.axes(node)
-    assert axes is not None
-    return axes[2], axes[3]
-
-
-def contractions(graph: ir.Graph) -> Iterator[ir.Node]:
-    """The layers with constant weights, in order."""
-    return (node for node in graph if is_contraction(node))
+def layers(graph: ir.Graph) -> Iterator[tuple[ir.Node, Axes]]:
+    """The layers with constant weights, in order, with where they have their units."""
+    for node in graph:
+        axes = axes_of(node)
+        if axes is not None:
+            yield node, axes

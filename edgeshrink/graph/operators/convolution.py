@@ -7,8 +7,8 @@ import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants, array_of
 from edgeshrink.graph.demand import Demand
-from edgeshrink.graph.operators.base import register
-from edgeshrink.graph.operators.contraction import Contraction, has_plain_bias, operands, tie_bias
+from edgeshrink.graph.operators.base import EVERYTHING, register, sizes, source_of
+from edgeshrink.graph.operators.contraction import Axes, Contraction, has_plain_bias, tie_bias, weight_of
 from edgeshrink.graph.spaces import Spaces
 
 __all__ = ["Convolution"]
@@ -22,9 +22,9 @@ class Convolution(Contraction):
     padding breaks it at the border. Other grouped Convs stay as they are.
     """
 
-    def _axes(self, node: ir.Node) -> tuple[int, int, int, int] | None:
+    def _axes(self, node: ir.Node) -> Axes | None:
         """Channels are axis 1; the weight is (out, in, *kernel)."""
-        return (1, 1, 0, 1) if _groups(node) == 1 else None
+        return Axes(source=1, output=1, rows=0, columns=1) if _groups(node) == 1 else None
 
     def padded(self, node: ir.Node) -> bool:
         """Explicit padding of any side, or automatic padding other than VALID."""
@@ -33,48 +33,45 @@ class Convolution(Contraction):
 
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """As a contraction, or, depthwise, one space through input, weight, bias and output."""
-        source, weight = operands(node)
-        units = spaces.get(source, 1)
-        if not _is_depthwise(node):
+        units = spaces.get(source_of(node), 1)
+        if units is None or not _is_depthwise(node):
             super().couple(node, spaces)
             return
-        if units is None:
-            super().couple(node, spaces)
-            return
-        spaces.put(weight, 0, units)
+        spaces.put(weight_of(node), 0, units)
         spaces.put(node.outputs[0], 1, units)
         tie_bias(node, units, spaces)
+        for value, own in ((source_of(node), 1), (weight_of(node), 0)):
+            for axis in set(spaces.axes_of(value)) - {own}:
+                spaces.pin_axis(value, axis, f"a position in the Conv '{node.name}'")
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
         """As a contraction, or, depthwise, channel by channel."""
-        if not _is_depthwise(node):
+        weight = array_of(node.inputs[1])
+        if weight is None or not _is_depthwise(node):
             super().constants(node, constants)
             return
-        weight = array_of(node.inputs[1])
-        assert weight is not None
-        inputs = constants.of(operands(node)[0], 1)
-        taps = weight.reshape(weight.shape[0], -1).astype(np.float64)
-        dead = (taps == 0).all(axis=1)
+        inputs = constants.of(source_of(node), 1)
+        dead = ~constants.nonzero(weight_of(node), 0, 1)[:, 0]
         usable = np.isfinite(inputs) & ((inputs == 0) | (not self.padded(node)))
-        sums = np.where(dead, 0.0, taps.sum(axis=1) * np.where(usable, inputs, np.nan))
+        taps = weight.reshape(weight.shape[0], -1).sum(axis=1, dtype=np.float64)
+        sums = np.where(dead, 0.0, taps * np.where(usable, inputs, np.nan))
         constants.put(node.outputs[0], 1, sums + self.bias(node))
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
         """As a contraction, or, depthwise, each channel whose filter is not zero."""
-        weight = array_of(node.inputs[1])
-        if not _is_depthwise(node) or weight is None:
+        if not _is_depthwise(node):
             super().demand(node, demand)
             return
-        alive = (weight != 0).any(axis=tuple(range(1, weight.ndim)))
-        demand.add(operands(node)[0], 1, demand.of(node.outputs[0], 1) & alive)
+        source = source_of(node)
+        alive = demand.constants.nonzero(weight_of(node), 0, 1)[:, 0]
+        for axis in demand.spaces.axes_of(source):
+            demand.add(source, axis, demand.of(node.outputs[0], 1) & alive if axis == 1 else EVERYTHING)
 
     def resize(self, node: ir.Node) -> None:
         """A depthwise Conv has as many groups as channels."""
-        weight = array_of(node.inputs[1])
-        if _groups(node) > 1 and weight is not None and weight.shape[1] == 1:
-            source = operands(node)[0]
-            assert source.shape is not None
-            node.attributes["group"] = ir.AttrInt64("group", int(source.shape[1]))  # type: ignore[arg-type]
+        channels = sizes(node.outputs[0])[1]
+        if _groups(node) > 1 and isinstance(channels, int) and sizes(weight_of(node))[:2] == (channels, 1):
+            node.attributes["group"] = ir.AttrInt64("group", channels)
 
 
 def _groups(node: ir.Node) -> int:
@@ -86,6 +83,7 @@ def _is_depthwise(node: ir.Node) -> bool:
     return (
         weight is not None
         and weight.shape[1] == 1
-        and _groups(node) == weight.shape[0] > 1
+        and _groups(node) == weight.shape[0] == sizes(node.outputs[0])[1] == sizes(source_of(node))[1]
+        and weight.shape[0] > 1
         and has_plain_bias(node, row_axis=0)
     )

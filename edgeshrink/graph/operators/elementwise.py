@@ -1,4 +1,4 @@
-"""Operators that compute every element from the elements at the same place: activations and broadcast arithmetic.
+"""Operators that compute each element from those at the same place: activations and broadcast arithmetic.
 
 All operands that are not broadcast along an axis share its units. A product with a constant zero is zero
 whatever the other operand is, and so demands nothing of it (activations are taken to be finite).
@@ -6,7 +6,7 @@ whatever the other operand is, and so demands nothing of it (activations are tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,74 +14,45 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants, Numbers, array_of, varying
-from edgeshrink.graph.demand import Demand
+from edgeshrink.graph.demand import Demand, Mask
 from edgeshrink.graph.evaluate import evaluate
-from edgeshrink.graph.operators.base import Operator, describe, register
+from edgeshrink.graph.operators.base import EVERYTHING, Operator, describe, register, sizes
 from edgeshrink.graph.spaces import Spaces
 
-__all__ = ["Elementwise", "Product", "aligned_axis", "full_operands"]
+__all__ = ["Elementwise", "Product", "Step", "aligned_axis", "full_operands"]
 
 
 def aligned_axis(value: ir.Value, output: ir.Value, axis: int) -> int | None:
     """The axis of an operand that broadcasting lines up with an axis of the output, None if it has none."""
-    assert value.shape is not None
-    assert output.shape is not None
-    own = axis - (len(output.shape) - len(value.shape))
+    own = axis - (len(sizes(output)) - len(sizes(value)))
     return own if own >= 0 else None
 
 
 def full_operands(node: ir.Node, axis: int) -> Iterator[tuple[ir.Value, int]]:
     """The operands that are not broadcast along an output axis, each with its own axis number."""
     output = node.outputs[0]
-    assert output.shape is not None
     for value in node.inputs:
-        if value is None or value.shape is None:
-            continue
-        own = aligned_axis(value, output, axis)
-        if own is not None and value.shape[own] == output.shape[axis]:
+        own = None if value is None else aligned_axis(value, output, axis)
+        if value is not None and own is not None and sizes(value)[own] == sizes(output)[axis]:
             yield value, own
 
 
 @register(
-    *(
-        "Abs",
-        "Acos",
-        "Asin",
-        "Atan",
-        "Cast",
-        "Ceil",
-        "Celu",
-        "Clip",
-        "Cos",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-    ),
-    *(
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "LeakyRelu",
-        "Log",
-        "Mish",
-        "Neg",
-        "Reciprocal",
-        "Relu",
-        "Round",
-    ),
-    *("Selu", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Tanh", "ThresholdedRelu"),
+    *("Abs", "Acos", "Asin", "Atan", "Cast", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "Gelu"),
+    *("HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu"),
+    *("Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Tanh", "ThresholdedRelu"),
     *("Add", "Sub", "Div", "Pow", "Max", "Min", "Sum", "Mean", "PRelu"),
 )
 class Elementwise(Operator):
     """out[.., i, ..] = f(a[.., i, ..], b[.., i, ..], ...) with broadcasting."""
 
+    def followed(self, node: ir.Node) -> Container[int]:
+        """All operands."""
+        return range(len(node.inputs))
+
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """Tie the units of all operands that are not broadcast along an axis."""
-        output = node.outputs[0]
-        assert output.shape is not None
-        for axis in range(len(output.shape)):
+        for axis in range(len(sizes(node.outputs[0]))):
             _couple_axis(node, spaces, axis)
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
@@ -91,34 +62,43 @@ class Elementwise(Operator):
             constants.put(output, axis, self._along(node, constants, axis))
 
     def _along(self, node: ir.Node, constants: Constants, axis: int) -> Numbers:
-        operands = [operand_numbers(value, node.outputs[0], axis, constants) for value in node.inputs]
-        count = node.outputs[0].shape[axis]  # type: ignore[index]
+        """The output's numbers along one axis, shape (size of the axis,)."""
+        output = node.outputs[0]
+        count = sizes(output)[axis]
         assert isinstance(count, int)
-        known = np.logical_and.reduce(
-            [np.isfinite(np.broadcast_to(n, count)) for n in operands if n is not None]
-        )
+        operands = [operand_numbers(value, output, axis, constants) for value in node.inputs]
+        finite = [np.isfinite(np.broadcast_to(n, count)) for n in operands if n is not None]
+        known = np.logical_and.reduce(finite)
         result = varying(count)
         if known.any():
-            result[known] = evaluate(
-                node, [_feed(v, n, known) for v, n in zip(node.inputs, operands, strict=True)]
-            )
+            feeds = [_feed(v, n, known) for v, n in zip(node.inputs, operands, strict=True)]
+            result[known] = _computed(node, feeds)
         return result
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
         """Demand of each operand what is demanded of the output."""
         output = node.outputs[0]
-        assert output.shape is not None
-        for axis in range(len(output.shape)):
-            full = list(full_operands(node, axis))
-            for value, own in full:
+        for axis in range(len(sizes(output))):
+            for value, own in full_operands(node, axis):
                 demand.add(value, own, demand.of(output, axis) & self._matters(node, demand, value, axis))
-        for value in node.inputs:
-            if value is not None and value.shape != output.shape:
-                _demand_broadcast(value, output, demand)
+        for operand in node.inputs:
+            if operand is not None:
+                _demand_broadcast(operand, output, demand)
 
-    def _matters(self, node: ir.Node, demand: Demand, operand: ir.Value, axis: int) -> npt.NDArray[np.bool_]:
+    def _matters(self, node: ir.Node, demand: Demand, operand: ir.Value, axis: int) -> Mask:
         """Where the output depends on this operand at all. Here: everywhere."""
-        return np.ones(1, dtype=bool)
+        return EVERYTHING
+
+
+@register("Ceil", "Floor", "Round", "Sign")
+class Step(Elementwise):
+    """A function with jumps: its constants are not known.
+
+    What is exactly 1 by our arithmetic may be one rounding below it at run time, and Floor makes 0 of that.
+    """
+
+    def constants(self, node: ir.Node, constants: Constants) -> None:
+        """None."""
 
 
 @register("Mul")
@@ -133,12 +113,13 @@ class Product(Elementwise):
                 result[np.broadcast_to(numbers == 0, result.shape)] = 0.0
         return result
 
-    def _matters(self, node: ir.Node, demand: Demand, operand: ir.Value, axis: int) -> npt.NDArray[np.bool_]:
-        factors = [value for value in node.inputs if value is not operand]
-        zero = [
-            _is_zero(operand_numbers(value, node.outputs[0], axis, demand.constants)) for value in factors
-        ]
-        return np.asarray(~np.logical_or.reduce(zero)) if zero else np.ones(1, dtype=bool)
+    def _matters(self, node: ir.Node, demand: Demand, operand: ir.Value, axis: int) -> Mask:
+        matters = EVERYTHING
+        for value in node.inputs:
+            numbers = operand_numbers(value, node.outputs[0], axis, demand.constants)
+            if value is not operand and numbers is not None:
+                matters = matters & (numbers != 0)
+        return matters
 
 
 def operand_numbers(
@@ -152,20 +133,12 @@ def operand_numbers(
     if value is None:
         return None
     own = aligned_axis(value, output, axis)
-    assert value.shape is not None
-    assert output.shape is not None
-    if own is not None and value.shape[own] == output.shape[axis]:
+    if own is not None and sizes(value)[own] == sizes(output)[axis]:
         return constants.of(value, own)
     return np.array([constants.scalar(value)])
 
 
-def _is_zero(numbers: Numbers | None) -> npt.NDArray[np.bool_]:
-    return np.zeros(1, dtype=bool) if numbers is None else numbers == 0
-
-
-def _feed(
-    value: ir.Value | None, numbers: Numbers | None, known: npt.NDArray[np.bool_]
-) -> npt.NDArray[Any] | None:
+def _feed(value: ir.Value | None, numbers: Numbers | None, known: Mask) -> npt.NDArray[Any] | None:
     """An operand for the reference implementation: scalars as they are (Clip insists on rank 0)."""
     if value is None or numbers is None:
         return None
@@ -176,10 +149,19 @@ def _feed(
     return np.broadcast_to(numbers, known.shape)[known].astype(dtype)
 
 
+def _computed(node: ir.Node, feeds: list[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | float:
+    """The node on its constants; nan, which stands for not known, where the reference cannot compute it."""
+    try:
+        return evaluate(node, feeds)
+    except (
+        Exception
+    ):  # whatever an op that the reference lacks, or has for other types only, happens to raise
+        return float("nan")
+
+
 def _couple_axis(node: ir.Node, spaces: Spaces, axis: int) -> None:
     output = node.outputs[0]
-    assert output.shape is not None
-    size = output.shape[axis]
+    size = sizes(output)[axis]
     full = list(full_operands(node, axis))
     _pin_broadcast(node, spaces, axis, full)
     computed = [(value, own) for value, own in full if array_of(value) is None]
@@ -199,10 +181,8 @@ def _couple_axis(node: ir.Node, spaces: Spaces, axis: int) -> None:
 def _pin_broadcast(node: ir.Node, spaces: Spaces, axis: int, full: list[tuple[ir.Value, int]]) -> None:
     """A tracked axis of size 1 that is broadcast stands for every index: it must stay."""
     for value in node.inputs:
-        if value is None:
-            continue
-        own = aligned_axis(value, node.outputs[0], axis)
-        if own is None or (value, own) in full:
+        own = None if value is None else aligned_axis(value, node.outputs[0], axis)
+        if value is None or own is None or (value, own) in full:
             continue
         units = spaces.get(value, own)
         if units is not None:
@@ -210,9 +190,7 @@ def _pin_broadcast(node: ir.Node, spaces: Spaces, axis: int, full: list[tuple[ir
 
 
 def _demand_broadcast(value: ir.Value, output: ir.Value, demand: Demand) -> None:
-    assert value.shape is not None
-    assert output.shape is not None
-    for axis in range(len(output.shape)):
+    for axis, size in enumerate(sizes(output)):
         own = aligned_axis(value, output, axis)
-        if own is not None and value.shape[own] != output.shape[axis]:
-            demand.add(value, own, np.ones(1, dtype=bool))
+        if own is not None and sizes(value)[own] != size:
+            demand.add(value, own, EVERYTHING)

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from edgeshrink.graph.constants import array_of
-from edgeshrink.graph.operators.base import register
-from edgeshrink.graph.operators.contraction import Contraction, operands
+from edgeshrink.graph.operators.base import register, sizes, source_of
+from edgeshrink.graph.operators.contraction import Axes, Contraction
 from edgeshrink.graph.spaces import Spaces
 
 __all__ = ["AffineLayer", "Projection"]
@@ -19,16 +19,17 @@ __all__ = ["AffineLayer", "Projection"]
 class AffineLayer(Contraction):
     """Gemm: alpha * x @ w + b, with the weight constant; a scaled bias (beta) is left alone."""
 
-    def _axes(self, node: ir.Node) -> tuple[int, int, int, int] | None:
+    def _axes(self, node: ir.Node) -> Axes | None:
         """Rows of the weight are its outputs: axis 0 if it is stored transposed."""
         if node.attributes.get_int("transA", 0) or node.attributes.get_float("beta", 1.0) != 1.0:
             return None
-        return (1, 1, 0, 1) if node.attributes.get_int("transB", 0) else (1, 1, 1, 0)
+        rows = 0 if node.attributes.get_int("transB", 0) else 1
+        return Axes(source=1, output=1, rows=rows, columns=1 - rows)
 
-    def matrix(self, node: ir.Node) -> npt.NDArray[Any]:
-        """The weight times alpha."""
+    def matrix(self, node: ir.Node, axes: Axes) -> npt.NDArray[Any]:
+        """The weight times alpha, (rows, columns, 1)."""
         alpha = node.attributes.get_float("alpha", 1.0)
-        matrix = super().matrix(node)
+        matrix = super().matrix(node, axes)
         return matrix if alpha == 1.0 else matrix * alpha
 
 
@@ -36,19 +37,16 @@ class AffineLayer(Contraction):
 class Projection(Contraction):
     """MatMul by a constant matrix on the right: the last axis is summed over, the others are carried on."""
 
-    def _axes(self, node: ir.Node) -> tuple[int, int, int, int] | None:
+    def _axes(self, node: ir.Node) -> Axes | None:
         """The weight is (in, out)."""
-        source, weight = operands(node)
-        assert source.shape is not None
-        matrix = array_of(weight)
-        if matrix is None or matrix.ndim != 2 or len(source.shape) < 2:
+        matrix, rank = array_of(node.inputs[1]), len(sizes(source_of(node)))
+        if matrix is None or matrix.ndim != 2 or rank < 2:
             return None
-        last = len(source.shape) - 1
-        return (last, last, 1, 0)
+        return Axes(source=rank - 1, output=rank - 1, rows=1, columns=0)
 
-    def _carry_other_axes(self, node: ir.Node, spaces: Spaces) -> None:
-        source = operands(node)[0]
-        for axis in spaces.axes_of(source)[:]:
+    def _carry_other_axes(self, node: ir.Node, spaces: Spaces, axes: Axes) -> None:
+        source = source_of(node)
+        for axis in spaces.axes_of(source):
             units = spaces.get(source, axis)
-            if units is not None and axis != len(source.shape or ()) - 1:
+            if units is not None and axis != axes.source:
                 spaces.put(node.outputs[0], axis, units)

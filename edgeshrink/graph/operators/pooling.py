@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Container, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 
-from edgeshrink.graph.constants import Constants, Numbers, array_of
+from edgeshrink.graph.constants import Constants, array_of
 from edgeshrink.graph.demand import Demand
-from edgeshrink.graph.operators.base import Operator, describe, register
+from edgeshrink.graph.operators.base import EVERYTHING, Operator, describe, register, sizes, source_of
 from edgeshrink.graph.spaces import Spaces
 
 __all__ = ["Pooling", "Reduction"]
@@ -20,17 +19,20 @@ __all__ = ["Pooling", "Reduction"]
 class Pooling(Operator):
     """out[n, c] is a maximum or mean over windows of in[n, c]."""
 
+    def followed(self, node: ir.Node) -> Container[int]:
+        """The only input."""
+        return range(1)
+
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """Channels are carried; the positions of a pooled value never shrink."""
         _carry(node, spaces, {1: 1})
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
-        """A constant stays one, unless zeros of the padding are averaged in."""
-        source, output = node.inputs[0], node.outputs[0]
-        assert source is not None
-        if constants.spaces.get(output, 1) is None:
+        """A constant stays one, unless zeros of padding are averaged in, or a window holds only padding."""
+        output = node.outputs[0]
+        if constants.spaces.get(output, 1) is None or not _every_window_sees_input(node):
             return
-        numbers = constants.of(source, 1)
+        numbers = constants.of(source_of(node), 1)
         if _averages_padding(node):
             numbers = np.where(numbers == 0, 0.0, np.nan)
         constants.put(output, 1, numbers)
@@ -48,75 +50,92 @@ def _averages_padding(node: ir.Node) -> bool:
     return padded or automatic or bool(node.attributes.get_int("ceil_mode", 0))
 
 
+def _every_window_sees_input(node: ir.Node) -> bool:
+    """Whether no window lies in the padding alone, where a maximum is minus infinity and a mean is 0 / 0.
+
+    Windows wider than the padding in front and behind see some input, but for what `ceil_mode` adds at the
+    end: there the last window must start before the input ends.
+    """
+    kernel = node.attributes.get_ints("kernel_shape", [])
+    pads = node.attributes.get_ints("pads", [0] * (2 * len(kernel)))
+    if any(pad >= size for pad, size in zip(pads, [*kernel, *kernel], strict=True)):
+        return False
+    ceil_mode = node.attributes.get_int("ceil_mode", 0)
+    automatic = node.attributes.get_string("auto_pad", "NOTSET").startswith("SAME")
+    dilated = any(step != 1 for step in node.attributes.get_ints("dilations", [1]))
+    if dilated and (any(pads) or automatic or ceil_mode):
+        return False
+    return not ceil_mode or _last_windows_see_input(node, pads)
+
+
+def _last_windows_see_input(node: ir.Node, pads: Sequence[int]) -> bool:
+    before, after = sizes(source_of(node))[2:], sizes(node.outputs[0])[2:]
+    strides = node.attributes.get_ints("strides", [1] * len(before))
+    return all(
+        isinstance(size, int) and isinstance(count, int) and (count - 1) * stride - pad < size
+        for size, count, stride, pad in zip(before, after, strides, pads[: len(before)], strict=True)
+    )
+
+
 @register("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum")
 class Reduction(Operator):
     """A mean, maximum, minimum or sum over some axes: the others are carried."""
 
+    def followed(self, node: ir.Node) -> Container[int]:
+        """The data; not the axes."""
+        return range(1)
+
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """Pin what is reduced over, hand on the rest."""
         reduced = _reduced_axes(node)
-        source = node.inputs[0]
-        assert source is not None
         if reduced is None:
             super().couple(node, spaces)
-            return
-        for axis in spaces.axes_of(source):
-            if axis in reduced:
-                spaces.pin_axis(source, axis, f"reduced over by {describe(node)}")
-        _carry(node, spaces, _kept_axes(node, reduced))
+        else:
+            _carry(node, spaces, _kept_axes(node, reduced))
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
         """Means and extremes of a constant are that constant; a sum is left unknown unless it is zero."""
-        reduced = _reduced_axes(node)
-        if reduced is None:
-            return
-        for own, axis in _kept_axes(node, reduced).items():
-            if constants.spaces.get(node.outputs[0], axis) is not None:
-                numbers: Numbers = constants.of(node.inputs[0], own)  # type: ignore[arg-type]
+        reduced, output = _reduced_axes(node), node.outputs[0]
+        for own, axis in _kept_axes(node, reduced).items() if reduced is not None else ():
+            if constants.spaces.get(output, axis) is not None:
+                numbers = constants.of(source_of(node), own)
                 if node.op_type == "ReduceSum":
                     numbers = np.where(numbers == 0, 0.0, np.nan)
-                constants.put(node.outputs[0], axis, numbers)
+                constants.put(output, axis, numbers)
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
         """Carried axes demand what the output demands, reduced ones everything."""
         reduced = _reduced_axes(node)
         if reduced is None:
             super().demand(node, demand)
-            return
-        _carry_demand(node, demand, _kept_axes(node, reduced))
+        else:
+            _carry_demand(node, demand, _kept_axes(node, reduced))
 
 
 def _reduced_axes(node: ir.Node) -> set[int] | None:
-    """The axes a Reduce op works on, from its attribute or its constant input; None if computed at run time."""
-    source = node.inputs[0]
-    assert source is not None
-    assert source.shape is not None
-    rank = len(source.shape)
-    axes: npt.NDArray[Any] | tuple[int, ...] | None
+    """The axes a Reduce op works on, from its attribute or its constant input; None if not known."""
+    rank = len(sizes(source_of(node)))
+    axes = list(node.attributes.get_ints("axes", []))
     if len(node.inputs) > 1 and node.inputs[1] is not None:
-        axes = array_of(node.inputs[1])
-        if axes is None:
+        array = array_of(node.inputs[1])
+        if array is None:
             return None
-    else:
-        axes = tuple(node.attributes.get_ints("axes", []))
-    if len(axes) == 0:
+        axes = array.reshape(-1).astype(int).tolist()
+    if not axes:
         return set() if node.attributes.get_int("noop_with_empty_axes", 0) else set(range(rank))
-    return {int(axis) % rank for axis in axes}
+    return {axis % rank for axis in axes}
 
 
 def _kept_axes(node: ir.Node, reduced: set[int]) -> dict[int, int]:
     """Input axis -> output axis of what is not reduced."""
-    source = node.inputs[0]
-    assert source is not None
-    assert source.shape is not None
-    kept = [axis for axis in range(len(source.shape)) if axis not in reduced]
+    kept = [axis for axis in range(len(sizes(source_of(node)))) if axis not in reduced]
     keepdims = node.attributes.get_int("keepdims", 1)
     return {axis: axis if keepdims else i for i, axis in enumerate(kept)}
 
 
 def _carry(node: ir.Node, spaces: Spaces, axes: dict[int, int]) -> None:
-    source = node.inputs[0]
-    assert source is not None
+    """Hand on the units of these axes (input axis -> output axis), pin the others."""
+    source = source_of(node)
     for axis in spaces.axes_of(source):
         units = spaces.get(source, axis)
         assert units is not None
@@ -127,8 +146,6 @@ def _carry(node: ir.Node, spaces: Spaces, axes: dict[int, int]) -> None:
 
 
 def _carry_demand(node: ir.Node, demand: Demand, axes: dict[int, int]) -> None:
-    source = node.inputs[0]
-    assert source is not None
+    source = source_of(node)
     for axis in demand.spaces.axes_of(source):
-        everything = np.ones(1, dtype=bool)
-        demand.add(source, axis, demand.of(node.outputs[0], axes[axis]) if axis in axes else everything)
+        demand.add(source, axis, demand.of(node.outputs[0], axes[axis]) if axis in axes else EVERYTHING)

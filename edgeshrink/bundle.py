@@ -134,7 +134,7 @@ def _write_samples(
         for name in runs[0] if runs else ():
             arrays[f"{folder}/{name}"] = np.concatenate([np.atleast_1d(run[name]) for run in runs])
     with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def write_device_package(path: Path) -> None:

@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec
 
-__all__ = ["bind_inputs", "call_arguments", "flat_outputs"]
+__all__ = ["bind_inputs", "call_arguments", "flat_outputs", "run_module"]
 
 
 def bind_inputs(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> dict[str, torch.Tensor]:
@@ -65,6 +65,22 @@ def call_arguments(
     if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY}:
         return tuple(named.values()), {}
     return (), dict(named)
+
+
+def run_module(module: torch.nn.Module, named: Mapping[str, torch.Tensor]) -> Any:
+    """What forward returns for these arguments, without gradients and on one thread.
+
+    torch's threads wait for each other at every layer, spinning: beside other work on two cores a ResNet-50
+    takes 0.7 s on two threads and 0.12 s on one. One thread also sums in the same order every time.
+    """
+    positional, by_name = call_arguments(module, named)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            return module(*positional, **by_name)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def flat_outputs(returned: Any) -> dict[str, torch.Tensor]:

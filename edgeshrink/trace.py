@@ -19,7 +19,7 @@ import torch
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.inputs import InputSpec
 from edgeshrink.onnx_reader import Traced, read_onnx
-from edgeshrink.signature import bind_inputs, call_arguments, flat_outputs
+from edgeshrink.signature import bind_inputs, call_arguments, flat_outputs, run_module
 
 __all__ = ["OPSET", "Traced", "read_onnx", "trace_module"]
 
@@ -76,11 +76,10 @@ def _returning_tensors(module: torch.nn.Module) -> Iterator[None]:
 def _run_once(module: torch.nn.Module, args: Mapping[str, torch.Tensor]) -> Any:
     """The outputs of one plain run; where it fails, the input does not fit, and the layer is named."""
     inside: list[str] = []
-    with _watched(module, inside), torch.no_grad(), warnings.catch_warnings():
+    with _watched(module, inside), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            positional, named = call_arguments(module, args)
-            return module(*positional, **named)
+            return run_module(module, args)
         except Exception as error:
             shapes = ", ".join(f"{name} {_shape(value)}" for name, value in args.items())
             layer = inside[-1] if inside else ""

@@ -184,15 +184,13 @@ def run_torch(
     """The outputs of the torch network on the same feeds, under the graph's output names."""
     import torch
 
-    from edgeshrink.signature import call_arguments, flat_outputs
+    from edgeshrink.signature import flat_outputs, run_module
 
     results = []
-    with torch.no_grad():
-        for feed in feeds:
-            arguments = {name: torch.from_numpy(np.array(array)) for name, array in feed.items()}
-            positional, named = call_arguments(module, arguments)
-            values = [value.numpy() for value in flat_outputs(module(*positional, **named)).values()]
-            results.append(dict(zip(output_names, values, strict=True)))
+    for feed in feeds:
+        arguments = {name: torch.from_numpy(np.array(array)) for name, array in feed.items()}
+        values = [value.numpy() for value in flat_outputs(run_module(module, arguments)).values()]
+        results.append(dict(zip(output_names, values, strict=True)))
     return results
 
 

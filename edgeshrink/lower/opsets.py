@@ -119,7 +119,7 @@ def _means_nothing(node: ir.Node, name: str, value: object) -> bool:
     if name == "noop_with_empty_axes":
         return True  # the rule for axes has read it; where that did not fire, the axes' input is a fault
     if name == "dilations":
-        return set(value) == {1}  # type: ignore[call-overload]
+        return all(step == 1 for step in value)  # type: ignore[attr-defined]
     if key == ("Reshape", "allowzero"):
         shape = None if node.inputs[1] is None else ir.convenience.get_const_tensor(node.inputs[1])
         return shape is not None and 0 not in shape.numpy()  # a zero alone is read in two ways

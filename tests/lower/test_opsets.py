@@ -45,7 +45,7 @@ def test_an_attribute_that_says_the_old_meaning_goes(graph: str, op_type: str, g
 @pytest.mark.parametrize(
     ("graph", "opset", "fault"),
     [
-        ("(float[0, 6] x) => (y) { y = Reshape<allowzero=1>(x, zero) }", 18, "allowzero=1 came with opset 14"),
+        ("(float[0, 6] x) => (y) { y = Reshape<allowzero=1>(x, zero) }", 18, "allowzero=1 came with opset"),
         ("(float[3, 3] x) => (y) { y = Trilu(x) }", 18, "Trilu came with opset 14"),
         (
             "(float[1, 1, 4, 4] x) => (y) { y = AveragePool<kernel_shape=[2, 2], dilations=[2, 2]>(x) }",

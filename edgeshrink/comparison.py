@@ -87,7 +87,12 @@ def _row(figure: str, unit: str, before: float | None, after: float | None, **ex
 def _latency_rows(before: Profile, after: Profile, ratio: dict[str, Any]) -> list[dict[str, Any]]:
     a, b = before["latency_ms"]["end_to_end"], after["latency_ms"]["end_to_end"]
     first = _row("median latency", "ms", a["median"], b["median"], ci95=ratio["ci95"])
-    return [first, *(_row(f"{key} latency", "ms", a[key], b[key]) for key in ("p90", "p99"))]
+    return [first, *(_tail_row(f"{key} latency", a[key], b[key]) for key in ("p90", "p99"))]
+
+
+def _tail_row(figure: str, before: float, after: float) -> dict[str, Any]:
+    """A tail percentile; no ratio, because one disturbed run more or less makes it what it likes."""
+    return {"figure": figure, "unit": "ms", "before": before, "after": after, "ratio": None, "ci95": None}
 
 
 def _memory_rows(before: Profile, after: Profile) -> list[dict[str, Any]]:

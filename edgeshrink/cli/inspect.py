@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeshrink.cli.request import network_options, request_of
+from edgeshrink.cli.request import network_options, options_of, request_of
 from edgeshrink.cli.shared import common_options, print_json, progress, stdout, tell_warnings
 
 __all__ = ["command"]
@@ -24,10 +24,11 @@ def command(as_json: bool, **network: Any) -> None:
     from edgeshrink.inspection import inspect
     from edgeshrink.report.inspect import print_inspection
 
+    request = request_of(**network)
     with progress() as told:
-        found = inspect(request_of(**network), told)
+        found = inspect(request, told)
     tell_warnings(list(found.warnings))
     if as_json:
         print_json(asdict(found))
         return
-    print_inspection(stdout(), found)
+    print_inspection(stdout(), found, options_of(network))

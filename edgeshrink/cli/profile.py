@@ -17,4 +17,4 @@ def command(args: tuple[str, ...]) -> int:
     """Hand everything to `edgeshrink_device profile`, which knows options, errors and exit status."""
     from edgeshrink_device import main
 
-    return int(main(["profile", *args]))
+    return int(main(["profile", *args], prog="edgeshrink"))

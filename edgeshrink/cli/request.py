@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from edgeshrink.pipeline import Request
 
-__all__ = ["network_options", "request_of"]
+__all__ = ["network_options", "options_of", "request_of"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -77,6 +78,17 @@ def request_of(
         inputs=tuple(parse_input(text) for text in inputs),
         samples=samples,
     )
+
+
+def options_of(network: Mapping[str, Any]) -> str:
+    """The checkpoint and the options that named the network, as they would be typed again."""
+    words = [str(network["checkpoint"])]
+    for name, value in network.items():
+        flag = "--input" if name == "inputs" else f"--{name.replace('_', '-')}"
+        for each in value if isinstance(value, tuple) else (value,):
+            if each is not None and name != "checkpoint":
+                words += [flag, str(each)]
+    return shlex.join(words)
 
 
 def _keyword_arguments(text: str | None) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = [
     "common_options",
     "debugging",
-    "existing",
     "print_json",
     "progress",
     "stdout",
@@ -49,11 +47,6 @@ def common_options(function: Function) -> Function:
         "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks of errors."
     )
     return as_json(debug(function))
-
-
-def existing(text: str) -> Path:
-    """A path as the user wrote it; what it must be is for the reader of the file to say."""
-    return Path(text)
 
 
 def stdout() -> Console:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from edgeshrink.report.text import bytes_text, count_text, kernel_text, ratio_text
+from edgeshrink.report.text import bytes_text, count_text, counted, kernel_text, ratio_text
 
 __all__ = ["cost_rows", "cost_table", "layer_table", "pass_table"]
 
@@ -25,15 +25,9 @@ def pass_table(passes: Iterable[Mapping[str, Any]]) -> Table:
     table = Table("pass", "what it did", title="Passes", title_justify="left", box=None, pad_edge=False)
     for record in passes:
         if record["changed"]:
-            did = ", ".join(_counted(count, what) for what, count in record["detail"].items() if count)
+            did = ", ".join(counted(count, what) for what, count in record["detail"].items() if count)
             table.add_row(record["name"], did or "versions only")
     return table
-
-
-def _counted(count: int, what: str) -> str:
-    """`2 batch norms`, `1 batch norm`: passes name what they count in the plural."""
-    words = what.replace("_", " ")
-    return f"{count} {words.removesuffix('s') if count == 1 else words}"
 
 
 def layer_table(layers: Sequence[Mapping[str, Any]]) -> Table:

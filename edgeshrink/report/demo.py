@@ -59,4 +59,4 @@ def print_demo(console: Console, summary: dict[str, Any], folder: Path) -> None:
         if measured.get("reason"):
             console.print(f"{measured['figure']}: not measured, because {measured['reason']}")
     console.print(f"\nbundle: {folder / 'digits.edge'}")
-    console.print("next:   copy it to a Jetson Nano and run: python3 edgeshrink-device.pyz profile .")
+    console.print("next:   edgeshrink inspect YOUR_CHECKPOINT.pt")

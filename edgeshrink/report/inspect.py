@@ -9,25 +9,33 @@ from rich.table import Table
 
 from edgeshrink.inspection import Inspection
 from edgeshrink.report.changes import cost_table, layer_table, pass_table
-from edgeshrink.report.text import count_text, share_text
+from edgeshrink.report.text import count_text, counted, share_text
 
 __all__ = ["print_inspection"]
 
 
-def print_inspection(console: Console, found: Inspection) -> None:
-    """Print what a file holds, layer by layer, and what baking would do."""
+def print_inspection(console: Console, found: Inspection, options: str) -> None:
+    """Print what a file holds, layer by layer, what baking would do, and the next command.
+
+    Args:
+        console: Where to.
+        found: What was found.
+        options: The file and the options that named the network, as they are typed.
+    """
     console.print(f"{found.source.name}: {found.source.format}")
     console.print(f"sha256 {found.source.sha256}")
     if found.activation:
         console.print(f"dendrite activation: {found.activation} (from: {found.activation_source})")
     for rule, count in found.dropped.items():
-        console.print(f"left behind: {count} tensors, {rule}")
+        console.print(f"left behind: {counted(count, 'tensors')}, {rule}")
     console.print()
     if found.layers:
         console.print(_contents_table(found))
         console.print()
     if found.forecast is None:
-        console.print("next: add --arch FILE.py:FACTORY to see what baking does with each layer")
+        console.print(
+            f"next: edgeshrink inspect {options} --arch FILE.py:FACTORY --input SHAPE", soft_wrap=True
+        )
         return
     forecast = asdict(found.forecast)
     for table in (
@@ -37,7 +45,7 @@ def print_inspection(console: Console, found: Inspection) -> None:
     ):
         console.print(table)
         console.print()
-    console.print("next: edgeshrink export, with the same options")
+    console.print(f"next: edgeshrink export {options}", soft_wrap=True)
 
 
 def _contents_table(found: Inspection) -> Table:

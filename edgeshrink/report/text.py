@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bytes_text", "count_text", "kernel_text", "ratio_text", "share_text"]
+__all__ = ["bytes_text", "count_text", "counted", "kernel_text", "ratio_text", "share_text"]
 
 _UNITS = ("B", "kB", "MB", "GB")
 
@@ -10,6 +10,12 @@ _UNITS = ("B", "kB", "MB", "GB")
 def count_text(number: float) -> str:
     """A whole number with thousands separated: 41,076."""
     return f"{number:,.0f}"
+
+
+def counted(count: int, plural: str) -> str:
+    """`2 batch norms`, `1 batch norm`, from what is counted in the plural (`batch_norms`)."""
+    words = plural.replace("_", " ")
+    return f"{count} {words.removesuffix('s') if count == 1 else words}"
 
 
 def bytes_text(number: float) -> str:

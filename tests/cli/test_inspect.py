@@ -39,3 +39,10 @@ def test_an_option_that_does_not_go_with_onnx_is_refused(run, bundle):
 def test_for_people_it_ends_with_the_next_command(run, workplace):
     result = run("inspect", "model.pt")
     assert result.out.rstrip().splitlines()[-1].startswith("next:")
+
+
+def test_the_next_command_can_be_typed_as_it_stands(run, workplace):
+    inspected = run("inspect", "model.pt", "--arch", ARCH, "--input", "1x1x28x28")
+    command = inspected.out.rstrip().splitlines()[-1].removeprefix("next: edgeshrink ")
+    assert command == f"export model.pt --arch {ARCH} --input 1x1x28x28"
+    assert run(*command.split()).status == 0

@@ -34,7 +34,8 @@ def part(path: Path) -> str:
     return path.relative_to(ROOT / "edgeshrink").with_suffix("").parts[0]
 
 
-HOST = sorted(path for path in (ROOT / "edgeshrink").rglob("*.py") if part(path) not in ("__init__", "__main__"))
+MODULES = sorted((ROOT / "edgeshrink").rglob("*.py"))
+HOST = [path for path in MODULES if part(path) not in ("__init__", "__main__")]
 
 
 @pytest.mark.parametrize("path", HOST, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import numpy as np
+
+from edgeshrink.manifest import Accuracy
+
+
+def logits(*classes: int) -> list[dict[str, np.ndarray]]:
+    return [{"output": np.eye(3, dtype=np.float32)[[index]]} for index in classes]
+
+
+def test_accuracy_is_the_share_of_labelled_classes_before_and_after():
+    measured = Accuracy.measure(np.array([0, 1, 2, 2]), logits(0, 1, 2, 0), logits(0, 0, 0, 0))
+    assert measured == Accuracy(before=0.75, after=0.25, samples=4)
+
+
+def test_what_fills_up_the_last_batch_does_not_count():
+    batch = [{"output": np.eye(3, dtype=np.float32)}, {"output": np.eye(3, dtype=np.float32)}]
+    assert Accuracy.measure(np.array([0, 1, 2, 0]), batch, batch) == Accuracy(1.0, 1.0, 4)
+
+
+def test_without_labels_or_for_anything_but_one_row_of_classes_there_is_no_accuracy():
+    assert Accuracy.measure(None, logits(0), logits(0)) is None
+    assert Accuracy.measure(np.array([0]), [], []) is None
+    two = [{"a": np.zeros((1, 3)), "b": np.zeros((1, 3))}]
+    assert Accuracy.measure(np.array([0]), two, two) is None
+    image = [{"output": np.zeros((1, 3, 8, 8))}]
+    assert Accuracy.measure(np.array([0]), image, image) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgeshrink.checkpoint.arranged import Arranged, Dendrites
+    from edgeshrink.checkpoint.contents import LayerFacts
 
 __all__ = ["load"]
 
@@ -50,7 +52,17 @@ def load(
         )
     network = build_network(arch, arch_args)
     module = _assemble(network, arranged, contents.activation or "sigmoid", f"--arch {arch}", str(path))
+    contents = replace(contents, layers=_in_network_order(contents.layers, module))
     return LoadedCheckpoint(module=module.eval(), contents=contents, warnings=contents.warnings)
+
+
+def _in_network_order(layers: tuple[LayerFacts, ...], network: nn.Module) -> tuple[LayerFacts, ...]:
+    order = {name: index for index, (name, _) in enumerate(network.named_modules())}
+
+    def position(layer: LayerFacts) -> int:
+        return order.get(network_name(f"{layer.name}.", network).removesuffix("."), len(order))
+
+    return tuple(sorted(layers, key=position))
 
 
 def _assemble(network: nn.Module, arranged: Arranged, activation: str, arch: str, path: str) -> nn.Module:

@@ -136,6 +136,7 @@ def _fit(
             path,
             f"dendrites_to_dendrites.{i} is {tuple(between[i].shape)}, not {shape}",
         )
+    _require(node is None or not node.is_floating_point(), path, "the channel dimension is no integer")
     channel_dim = 1 if node is None or node.numel() != 1 else int(node)
     _require(-8 <= channel_dim < 8, path, f"the channel dimension is {channel_dim}")
     return Dendrites(

@@ -16,6 +16,8 @@ from edgeshrink.checkpoint.sidecar import read_sidecar
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from edgeshrink.checkpoint.arranged import Arranged
 
 __all__ = ["read", "read_arranged"]
@@ -43,7 +45,8 @@ def read_arranged(
     """Read a checkpoint, and keep its tensors sorted by meaning for whoever builds the network."""
     path = Path(path)
     container = container_of(path)
-    tensors = strip_prefixes(container.read(path))
+    stored = strip_prefixes(container.read(path))
+    tensors = {name: _widen(tensor) for name, tensor in stored.items()}
     if not tensors:
         raise InputError(f"{path} holds no tensors", "Save the trained network's state_dict.")
     tensors, masked = bake_masks(tensors)
@@ -68,6 +71,15 @@ def read_arranged(
         tensors=dict(arranged.everything()),
     )
     return contents, arranged
+
+
+def _widen(tensor: Tensor) -> Tensor:
+    """Give types that torch stores and hardly computes with (uint16, float8, ...) a wider sibling."""
+    import torch
+
+    if tensor.is_floating_point() and tensor.element_size() == 1:
+        return tensor.to(torch.float32)
+    return tensor.to(torch.int64) if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else tensor
 
 
 def _sha256(path: Path) -> str:

@@ -30,7 +30,7 @@ __all__ = [
     "sniff",
 ]
 
-_CONTAINERS = ("safetensors_file", "torch_zip", "torch_archives", "onnx_file", "pickle_file")
+_CONTAINERS = ("safetensors_file", "torch_archives", "torch_zip", "onnx_file", "pickle_file")
 _LAYOUTS = ("perforatedai_training", "plain")
 
 
@@ -121,6 +121,8 @@ def sniff(path: Path | str) -> str:
 def _head(path: Path) -> bytes:
     if path.is_dir():
         raise InputError(f"{path} is a directory", "Give the checkpoint file itself.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no regular file", "Give the checkpoint file itself.")
     try:
         with path.open("rb") as file:
             head = file.read(1024)

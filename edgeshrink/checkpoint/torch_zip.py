@@ -6,6 +6,7 @@ object, which is refused. Then torch's own ``weights_only`` reader, which makes 
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +48,7 @@ class TorchZip:
                     raise _foreign(path)
                 _check_sizes(path, archive.infolist())
                 names = names_imported(archive.read(infos["data.pkl"]))
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        except (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile) as error:
             raise _damaged(path, str(error)) from error
         if foreign := [name for name in names if not _makes_tensors(name)]:
             raise refusal(path, foreign)
@@ -62,7 +63,10 @@ class TorchZip:
             raise _damaged(
                 path, str(error).splitlines()[0] if str(error) else type(error).__name__
             ) from error
-        return _unwrap(path, content)
+        tensors = _unwrap(path, content)
+        if lying := [name for name, tensor in tensors.items() if _overlaps_itself(tensor)]:
+            raise _damaged(path, f"tensor {lying[0]} claims more elements than are stored")
+        return tensors
 
 
 def _unwrap(path: Path, content: object) -> dict[str, Tensor]:
@@ -92,6 +96,10 @@ def _tensors(part: object) -> dict[str, Tensor]:
         for key, value in part.items()
         if isinstance(key, str) and isinstance(value, Tensor)
     }
+
+
+def _overlaps_itself(tensor: Tensor) -> bool:
+    return tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
 
 
 def _check_sizes(path: Path, infos: list[zipfile.ZipInfo]) -> None:

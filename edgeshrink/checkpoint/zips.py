@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ def entry_names(path: Path) -> tuple[str, ...] | None:
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(archive.namelist())
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):
+    except (OSError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile):
         return None
 
 

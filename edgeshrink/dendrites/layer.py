@@ -13,6 +13,7 @@ dendrites in operation, summed in the same order, so that outputs agree to the l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +80,15 @@ class DendriticLayer(nn.Module):
         for index, signal in enumerate(signals):
             total = total + weights[index].view(shape) * signal
         return total
+
+    def __getattr__(self, name: str) -> Any:
+        # What code that uses the layer asks of it (``in_features``, ``weight``), the soma answers.
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "soma":
+                raise
+            return getattr(self.soma, name)
 
     def extra_repr(self) -> str:
         """Show what the modules inside do not."""

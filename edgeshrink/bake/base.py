@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain
+
 import onnx_ir as ir
-from onnx_ir.passes.common import NameFixPass
 
 __all__ = ["BakePass"]
 
@@ -34,5 +36,35 @@ class BakePass(ir.passes.InPlacePass):
         """Run the rewrite as an onnx_ir pass."""
         self.detail = self.rewrite(model)
         if self.detail:
-            NameFixPass()(model)
+            _name_values_apart(model.graph)
         return ir.passes.PassResult(model, modified=bool(self.detail))
+
+
+def _name_values_apart(graph: ir.Graph) -> None:
+    """Rename values that have another's name or none, but never an input or an output of the graph.
+
+    onnx_ir's NameFixPass names nodes too, by which users know their layers.
+    """
+    kept = dict.fromkeys([*graph.inputs, *graph.outputs])
+    taken = {value.name for value in kept}
+    again: Counter[str] = Counter()
+    for value in chain(list(graph.initializers.values()), _made_in(graph)):
+        if value in kept:
+            continue
+        name = base = value.name or "value"
+        while name in taken:
+            again[base] += 1
+            name = f"{base}_{again[base]}"
+        taken.add(name)
+        if name != value.name:
+            value.name = name
+
+
+def _made_in(graph: ir.Graph) -> list[ir.Value]:
+    """What the nodes write, and all that subgraphs hold: their names must differ from those around them."""
+    made = [output for node in graph.all_nodes() for output in node.outputs]
+    inner = dict.fromkeys(node.graph for node in graph.all_nodes())
+    for subgraph in inner:
+        if isinstance(subgraph, ir.Graph) and subgraph is not graph:
+            made += [*subgraph.inputs, *subgraph.initializers.values()]
+    return [value for value in made if value.name != "" or value.uses()]  # "" is an output nobody wants

@@ -25,7 +25,7 @@ class RemoveUnits(BakePass):
     """Remove units to a fixed point: what one removal leaves unread goes in the next round."""
 
     def rewrite(self, model: ir.Model) -> dict[str, int]:
-        """Returns the number of units removed and of rounds, and of shared vectors copied to tell units apart."""
+        """Returns the number of units removed, of rounds, and of shared vectors copied."""
         graph = model.graph
         copies = unshare_vectors(graph)
         removed = rounds = 0

@@ -58,14 +58,20 @@ def _zero_margins(weight: npt.NDArray[np.generic]) -> Margins:
 
     One tap always stays: the middle one if all are zero, for which the padding is most often enough.
     """
+    taps = _used_taps(weight)
     margins = []
-    for axis in range(2, weight.ndim):
-        others = tuple(i for i in range(weight.ndim) if i != axis)
-        used = np.flatnonzero((weight != 0).any(axis=others))
-        last = weight.shape[axis] - 1
-        front, back = (used[0], used[-1]) if used.size else (last // 2, last // 2)
-        margins.append((int(front), int(last - back)))
+    for axis, size in enumerate(taps.shape):
+        used = np.flatnonzero(taps.any(axis=tuple(i for i in range(taps.ndim) if i != axis)))
+        front, back = (used[0], used[-1]) if used.size else ((size - 1) // 2, (size - 1) // 2)
+        margins.append((int(front), int(size - 1 - back)))
     return margins
+
+
+def _used_taps(weight: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+    """Which taps of the kernel any filter uses; looks only as far as the first that does."""
+    kernel = weight.shape[2:]
+    used = [weight[(slice(None), slice(None)) + tap].any() for tap in np.ndindex(*kernel)]  # noqa: RUF005
+    return np.array(used, dtype=bool).reshape(kernel)
 
 
 def _geometry(node: ir.Node, axes: int) -> tuple[list[int], list[int]]:

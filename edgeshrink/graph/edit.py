@@ -59,7 +59,7 @@ def add_to_bias(node: ir.Node, delta: npt.NDArray[np.float64]) -> tuple[ir.Node,
         delta: float64 of shape (output units,).
 
     Returns:
-        The node that adds the bias (the layer itself, or an Add), and the bias, its last axis the output units.
+        The node that adds the bias (the layer itself, or an Add), and the bias; its last axis is the units'.
     """
     weight = node.inputs[1]
     assert weight is not None

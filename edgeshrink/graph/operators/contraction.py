@@ -22,6 +22,10 @@ from edgeshrink.graph.spaces import Spaces, Units
 __all__ = ["Axes", "Contraction", "axes_of", "has_plain_bias", "layers", "tie_bias", "weight_of"]
 
 
+_BLOCK = 256
+"""Rows of a weight that are taken as float64 at a time: a whole layer could double a network's memory."""
+
+
 class Axes(NamedTuple):
     """Where a layer has its units: on which axis of its input, its output, and its weight (twice)."""
 
@@ -112,8 +116,7 @@ class Contraction(Operator):
         constant = ~(used & ~usable).any(axis=1)
         summed = constant & (used & (inputs != 0)).any(axis=1)
         numbers = np.where(constant, self.bias(node), np.nan)
-        taps = self.matrix(node, axes)[summed].sum(axis=2, dtype=np.float64)
-        numbers[summed] += taps @ np.where(usable, inputs, 0.0)
+        numbers[summed] += _weighted_sums(self.matrix(node, axes), summed, inputs, usable & (inputs != 0))
         constants.put(node.outputs[0], axes.output, numbers)
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
@@ -150,14 +153,16 @@ class Contraction(Operator):
         gone = removed & np.isfinite(numbers) & (numbers != 0)
         if not gone.any():
             return
-        columns = self.matrix(node, axes)[:, gone].astype(np.float64)
+        matrix = self.matrix(node, axes)
         if carrier is None:
-            adder, bias = add_to_bias(node, columns.sum(axis=2) @ numbers[gone])
+            every_row = np.ones(matrix.shape[0], dtype=bool)
+            adder, bias = add_to_bias(node, _weighted_sums(matrix, every_row, numbers, gone))
             rows = spaces.get(weight_of(node), axes.rows)
             assert rows is not None
             spaces.put(bias, len(sizes(bias)) - 1, rows)
             spaces.follow(node.outputs[0], adder.outputs[0])
             return
+        columns = matrix[:, gone].astype(np.float64)
         extra = np.tensordot(columns, numbers[gone] / numbers[carrier], axes=(1, 0))
         weight = weight_of(node)
         moved = np.moveaxis(_array(weight).copy(), (axes.rows, axes.columns), (0, 1))
@@ -180,6 +185,15 @@ def _array(value: ir.Value) -> npt.NDArray[Any]:
     array = array_of(value)
     assert array is not None
     return array
+
+
+def _weighted_sums(matrix: npt.NDArray[Any], rows: Mask, numbers: Numbers, columns: Mask) -> Numbers:
+    """sum_k c_k sum_t w[j, k, t] over some columns k, for some rows j; float64, a block of rows at a time."""
+    chosen = np.flatnonzero(rows)
+    blocks = [chosen[start : start + _BLOCK] for start in range(0, chosen.size, _BLOCK)]
+    factors = numbers[columns]
+    sums = [matrix[block][:, columns].sum(axis=2, dtype=np.float64) @ factors for block in blocks]
+    return np.concatenate(sums) if sums else np.zeros(0)
 
 
 def _is_finite(value: ir.Value) -> bool:

@@ -1,0 +1,377 @@
+"""A hypothesis strategy for small networks with random masks: what pruned checkpoints look like, and worse.
+
+Every network has layers whose filters, columns or outer taps are zero, biases that are zero or not, and ties
+of all kinds: sums, concatenations, shared weights, pooling, reshapes, several outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+__all__ = ["networks"]
+
+Shape = tuple[int, ...]
+
+
+class Builder:
+    """A graph under construction: nodes, weights, and the shape of every value but for its batch size."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.random = np.random.default_rng(draw(st.integers(0, 10_000)))
+        self.batch: int | str = draw(st.sampled_from(["N", 1, 2]))
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.shapes: dict[str, Shape] = {}
+        self.convs: list[tuple[str, str | None, Shape, dict[str, object]]] = []
+
+    def pick(self, *options: object) -> object:
+        return self.draw(st.sampled_from(options))
+
+    def integer(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+    def chance(self, percent: int) -> bool:
+        return self.draw(st.integers(0, 99)) < percent
+
+    def one_of(self, rank: int | None = None) -> str | None:
+        """Some value of a rank, most often the newest."""
+        names = [name for name, shape in self.shapes.items() if rank is None or len(shape) == rank]
+        return self.draw(st.sampled_from([*names[-4:], *names[-1:] * 5])) if names else None
+
+    def weight(self, array: np.ndarray, dtype: type = np.float32) -> str:
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.asarray(array, dtype), name))
+        return name
+
+    def add(self, op: str, inputs: list[str], shape: Shape, **attributes: object) -> str:
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, inputs, [name], name=f"{op}_{name}", **attributes))
+        self.shapes[name] = shape
+        return name
+
+    def masked(self, *shape: int) -> np.ndarray:
+        """Random weights (rows, columns, *taps), some rows, columns and outer taps zero."""
+        fan_in = max(int(np.prod(shape[1:])), 1)
+        array = self.random.standard_normal(shape) / np.sqrt(fan_in)
+        share = float(self.draw(st.sampled_from([0.5, 0.7, 0.3, 0.0, 1.0])))
+        array[self.random.random(shape[0]) < share] = 0
+        if self.chance(30):
+            array[:, self.random.random(shape[1]) < 0.4] = 0
+        for axis in range(2, len(shape)):
+            for end in (0, -1):
+                if self.chance(20):
+                    np.moveaxis(array, axis, 0)[end] = 0
+        return array
+
+    def vector(self, count: int) -> np.ndarray:
+        """Random numbers, sometimes all zero or many equal."""
+        kind = self.pick("live", "zero", "few")
+        live = self.random.standard_normal(count)
+        return live * {"live": 1.0, "zero": 0.0, "few": 1.0}[str(kind)] if kind != "few" else np.round(live)
+
+
+def _window(b: Builder, size: int, *, pool: bool = False) -> tuple[int, int, int, int, int, int] | None:
+    """Kernel, stride, dilation, padding in front and behind, and the length that comes out, of one axis."""
+    kernel, stride = b.integer(1, 3), b.integer(1, 2)
+    dilation = 1 if pool or kernel == 1 else b.integer(1, 2)
+    limit = kernel - 1 if pool else 2
+    front, behind = (b.integer(0, limit), b.integer(0, limit)) if b.chance(60) else (0, 0)
+    length = (size + front + behind - dilation * (kernel - 1) - 1) // stride + 1
+    return (kernel, stride, dilation, front, behind, length) if length >= 1 else None
+
+
+def conv(b: Builder) -> None:
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    groups = c if b.chance(20) else 2 if c % 2 == 0 and b.chance(10) else 1
+    out = c * b.integer(1, 2) if groups == c and b.chance(20) else groups if groups > 1 else b.integer(1, 6)
+    if out % groups:
+        out = groups
+    rows, columns = _window(b, h), _window(b, w)
+    if rows is None or columns is None:
+        return
+    attributes: dict[str, object] = {
+        "group": groups,
+        "strides": [rows[1], columns[1]],
+        "dilations": [rows[2], columns[2]],
+        "pads": [rows[3], columns[3], rows[4], columns[4]],
+    }
+    weight = b.weight(b.masked(out, c // groups, rows[0], columns[0]))
+    bias = b.weight(b.vector(out)) if b.chance(70) else None
+    b.add("Conv", [source, weight, *([bias] if bias else [])], (out, rows[5], columns[5]), **attributes)
+    b.convs.append((weight, bias, (out, c, rows[0], columns[0]), attributes))
+
+
+def shared_conv(b: Builder) -> None:
+    """A conv that reads another value with the weight of an earlier one."""
+    fitting = [
+        (name, entry)
+        for name, shape in b.shapes.items()
+        for entry in b.convs
+        if len(shape) == 3 and shape[0] == entry[2][1] and entry[3]["group"] == 1
+    ]
+    if not fitting:
+        return
+    source, (weight, bias, (out, _, *kernel), attributes) = b.draw(st.sampled_from(fitting))
+    size = []
+    for i in range(2):
+        span = attributes["dilations"][i] * (kernel[i] - 1) + 1
+        padding = attributes["pads"][i] + attributes["pads"][2 + i]
+        size.append((b.shapes[source][1 + i] + padding - span) // attributes["strides"][i] + 1)
+    if min(size) >= 1:
+        b.add("Conv", [source, weight, *([bias] if bias else [])], (out, *size), **attributes)
+
+
+def transposed_conv(b: Builder) -> None:
+    source = b.one_of(3)
+    if source is not None and b.shapes[source][1] <= 6:
+        c, h, w = b.shapes[source]
+        out = b.integer(1, 4)
+        weight = b.weight(np.swapaxes(b.masked(out, c, 2, 2), 0, 1))
+        b.add("ConvTranspose", [source, weight], (out, 2 * h, 2 * w), strides=[2, 2])
+
+
+def batch_norm(b: Builder) -> None:
+    source = b.one_of(b.pick(3, 3, 1))
+    if source is None:
+        return
+    c = b.shapes[source][0]
+    scale = b.random.uniform(0.5, 1.5, c) * (b.random.random(c) > b.pick(0.0, 0.5))
+    arrays = [scale, b.vector(c), b.vector(c), b.random.uniform(0.5, 1.5, c)]
+    b.add("BatchNormalization", [source, *map(b.weight, arrays)], b.shapes[source])
+
+
+def activation(b: Builder) -> None:
+    source = b.one_of()
+    if source is None:
+        return
+    op = b.pick(
+        "Relu", "Sigmoid", "LeakyRelu", "HardSwish", "Tanh", "Clip", "PRelu", "Neg", "Identity", "Elu"
+    )
+    inputs = [source]
+    if op == "Clip":
+        inputs += [b.weight(np.array(-0.5)), b.weight(np.array(b.pick(0.5, 6.0)))]
+    if op == "PRelu":
+        c = b.shapes[source][0 if len(b.shapes[source]) == 3 else -1]
+        slope = b.vector(c)
+        inputs.append(b.weight(slope.reshape(-1, 1, 1) if len(b.shapes[source]) == 3 else slope))
+    b.add(str(op), inputs, b.shapes[source])
+
+
+def pool(b: Builder) -> None:
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    rows, columns = _window(b, h, pool=True), _window(b, w, pool=True)
+    if rows is None or columns is None:
+        return
+    op = str(b.pick("MaxPool", "AveragePool"))
+    extra = {"count_include_pad": b.integer(0, 1)} if op == "AveragePool" else {}
+    b.add(
+        op,
+        [source],
+        (c, rows[5], columns[5]),
+        kernel_shape=[rows[0], columns[0]],
+        strides=[rows[1], columns[1]],
+        pads=[rows[3], columns[3], rows[4], columns[4]],
+        **extra,
+    )
+
+
+def global_pool(b: Builder) -> None:
+    source = b.one_of(3)
+    if source is None:
+        return
+    if b.chance(50):
+        b.add(str(b.pick("GlobalAveragePool", "GlobalMaxPool")), [source], (b.shapes[source][0], 1, 1))
+    else:
+        axes = b.weight(np.array([2, -1]), np.int64)
+        b.add("ReduceMean", [source, axes], (b.shapes[source][0],), keepdims=0)
+
+
+def combine(b: Builder) -> None:
+    """A sum or product of two values of one shape, a value with itself included."""
+    left = b.one_of()
+    if left is None:
+        return
+    equal = [name for name, shape in b.shapes.items() if shape == b.shapes[left]]
+    right = b.draw(st.sampled_from(equal))
+    b.add(str(b.pick("Add", "Add", "Mul", "Sub", "Max")), [left, right], b.shapes[left])
+
+
+def gate(b: Builder) -> None:
+    """Channels times a number each, computed from the channels: squeeze and excite."""
+    source = b.one_of(3)
+    if source is None:
+        return
+    c = b.shapes[source][0]
+    x = b.add("GlobalAveragePool", [source], (c, 1, 1))
+    x = b.add("Conv", [x, b.weight(b.masked(c, c, 1, 1)), b.weight(b.vector(c))], (c, 1, 1))
+    x = b.add(str(b.pick("Sigmoid", "Relu")), [x], (c, 1, 1))
+    b.add("Mul", [source, x], b.shapes[source])
+
+
+def with_constant(b: Builder) -> None:
+    source = b.one_of()
+    if source is None:
+        return
+    shape = b.shapes[source]
+    count = shape[0] if len(shape) == 3 else shape[-1]
+    array = np.round(b.vector(count) * 2) / 2
+    array = array.reshape(-1, 1, 1) if len(shape) == 3 else array
+    constant = b.weight(b.pick(array, array[None], np.array(0.5), np.array(0.0)))
+    op = str(b.pick("Add", "Mul", "Sub"))
+    inputs = [constant, source] if b.chance(50) else [source, constant]
+    b.add(op, inputs, shape)
+
+
+def concat(b: Builder) -> None:
+    left = b.one_of(b.pick(3, 1))
+    if left is None:
+        return
+    fitting = [name for name, shape in b.shapes.items() if shape[1:] == b.shapes[left][1:]]
+    parts = [left, *(b.draw(st.sampled_from(fitting)) for _ in range(b.integer(1, 2)))]
+    count = sum(b.shapes[part][0] for part in parts)
+    if count <= 24:
+        b.add("Concat", parts, (count, *b.shapes[left][1:]), axis=b.pick(1, 1 - (len(b.shapes[left]) + 1)))
+
+
+def channels_last(b: Builder) -> None:
+    """NCHW -> NHWC, a linear layer over the channels, and back."""
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    out = b.integer(1, 5)
+    name = b.add("Transpose", [source], (h, w, c), perm=[0, 2, 3, 1])
+    moved = b.shapes.pop(name)
+    name = b.add("MatMul", [name, b.weight(b.masked(out, c).T)], (*moved[:2], out))
+    del b.shapes[name]
+    if b.chance(50):
+        name = b.add("Add", [name, b.weight(b.vector(out))], (*moved[:2], out))
+        del b.shapes[name]
+    b.add("Transpose", [name], (out, h, w), perm=[0, 3, 1, 2])
+
+
+def flatten(b: Builder) -> None:
+    source = b.one_of(3)
+    if source is None or np.prod(b.shapes[source]) > 200:
+        return
+    size = int(np.prod(b.shapes[source]))
+    if b.chance(50):
+        b.add("Flatten", [source], (size,), axis=b.pick(1, -3))
+    else:
+        batch = b.pick(0, -1) if b.batch == "N" else b.pick(0, b.batch)
+        shape = [batch, b.pick(size, -1) if batch != -1 else size]
+        b.add("Reshape", [source, b.weight(np.array(shape), np.int64)], (size,))
+
+
+def unflatten(b: Builder) -> None:
+    source = b.one_of(1)
+    if source is None:
+        return
+    (c,) = b.shapes[source]
+    if b.chance(50):
+        b.add("Unsqueeze", [source, b.weight(np.array([2, 3]), np.int64)], (c, 1, 1))
+    elif c % 2 == 0:
+        b.add("Reshape", [source, b.weight(np.array([0, c // 2, 2, 1]), np.int64)], (c // 2, 2, 1))
+
+
+def linear(b: Builder) -> None:
+    source = b.one_of(1)
+    if source is None:
+        return
+    (c,) = b.shapes[source]
+    out = b.integer(1, 6)
+    array = b.masked(out, c)
+    if b.chance(40):
+        name = b.add("MatMul", [source, b.weight(array.T)], (out,))
+        if b.chance(50):
+            b.add("Add", [name, b.weight(b.vector(out))], (out,))
+        return
+    transposed = b.integer(0, 1)
+    bias = b.pick(None, b.vector(out), b.vector(out)[None], np.array(0.5))
+    inputs = [source, b.weight(array if transposed else array.T), *([] if bias is None else [b.weight(bias)])]
+    alpha, beta = b.pick(1.0, 0.5), b.pick(1.0, 1.0, 2.0)
+    b.add("Gemm", inputs, (out,), transB=transposed, alpha=alpha, beta=beta)
+
+
+def softmax(b: Builder) -> None:
+    source = b.one_of()
+    if source is not None:
+        b.add("Softmax", [source], b.shapes[source], axis=b.integer(1, len(b.shapes[source])))
+
+
+def block(b: Builder) -> None:
+    """A layer with dead filters and live biases, what follows it, and a layer that reads it."""
+    conv(b)
+    for step in b.draw(
+        st.lists(st.sampled_from([batch_norm, activation, pool, combine, concat]), max_size=3)
+    ):
+        step(b)
+    conv(b)
+
+
+STEPS: tuple[tuple[Callable[[Builder], None], int], ...] = (
+    *(
+        (block, 5),
+        (conv, 4),
+        (shared_conv, 1),
+        (transposed_conv, 1),
+        (batch_norm, 3),
+        (activation, 4),
+        (pool, 3),
+    ),
+    *((global_pool, 2), (combine, 4), (gate, 1), (with_constant, 3), (concat, 2), (channels_last, 1)),
+    *((flatten, 2), (unflatten, 1), (linear, 4), (softmax, 1)),
+)
+_WEIGHTED = [step for step, weight in STEPS for _ in range(weight)]
+
+
+def head(b: Builder) -> None:
+    """One more layer over the newest value, as networks end: its units are read, and not themselves outputs."""
+    newest = next(reversed(b.shapes))
+    if len(b.shapes[newest]) == 3:
+        conv(b) if b.chance(50) else flatten(b)
+    linear(b)
+
+
+@st.composite
+def networks(draw: st.DrawFn, most_steps: int = 14) -> ir.Model:
+    """A valid network of up to `most_steps` random steps, with shapes on all values."""
+    b = Builder(draw)
+    image = (b.integer(1, 4), b.integer(3, 6), b.integer(3, 6))
+    b.shapes["image"] = image
+    for step in draw(st.lists(st.sampled_from(_WEIGHTED), min_size=4, max_size=most_steps)):
+        step(b)
+    if b.chance(80):
+        head(b)
+    made = [name for name in b.shapes if name != "image"]
+    if not made:
+        b.add("Relu", ["image"], image)
+        made = list(b.shapes)[1:]
+    others = draw(st.lists(st.sampled_from(made), max_size=2)) if b.chance(25) else []
+    outputs = {made[-1], *others}
+    graph = helper.make_graph(
+        b.nodes,
+        "random",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [b.batch, *image])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [b.batch, *b.shapes[name]])
+            for name in sorted(outputs)
+        ],
+        initializer=b.weights,
+    )
+    opsets = [helper.make_opsetid("", 18)]
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    return ir.from_proto(onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True))

@@ -156,6 +156,14 @@ def test_a_forward_that_takes_any_number_of_tensors_gets_them_in_order() -> None
     assert compare_outputs(run_torch(Sum(), feeds, ["output"]), run_onnx(traced.model, feeds)).ok
 
 
+def test_torch_has_its_threads_again_after_tracing() -> None:
+    threads = torch.get_num_threads()
+    trace_module(nn.ReLU(), specs("2x3"))
+    with pytest.raises(InputError):
+        trace_module(nn.Linear(4, 2), specs("2x3"))
+    assert torch.get_num_threads() == threads
+
+
 def test_the_module_is_left_as_it_was() -> None:
     module = plain_cnn()
     trace_module(module, specs("1x1x28x28"))

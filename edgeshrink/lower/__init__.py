@@ -80,14 +80,20 @@ def lower(model: ir.Model, device: Device) -> LowerReport:
     passes.TopologicalSortPass()(model)
     target = min(before[0], device.opset)
     rules = [rule(target) for rule in RULES] if target < before[0] else []
+    declared = [output.shape for output in model.graph.outputs]
     _know_types(model)
     for rule in rules:
         rule(model)
+    for output, shape in zip(model.graph.outputs, declared, strict=True):
+        output.shape = shape  # the old opset's inference is not always right; the new one's follows
     passes.RemoveUnusedNodesPass()(model)
     _require_all_lowered(model, device, before[0], target)
     versions[""] = target
     model.ir_version = min(before[1], device.ir_version)
     _tidy(model)
+    if any(output.shape is None for output in model.graph.outputs):
+        _know_types(model)
+        StripNotes()(model)
     check(model)
     fired = {type(rule).__name__: rule.fired for rule in rules if rule.fired}
     return LowerReport(fired, (before[0], target), (before[1], model.ir_version))

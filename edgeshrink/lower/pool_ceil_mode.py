@@ -1,8 +1,8 @@
 """MaxPool(x){ceil_mode=1} -> MaxPool(x){pads widened at the end}: the windows ceil_mode adds, spelt out.
 
 Exact for MaxPool (padding is minus infinity) and for AveragePool that does not count its padding. Opsets 19
-and 22 changed how many windows ceil_mode means (a last window wholly in the padding is dropped), so one
-attribute means two things: the output's shape decides here.
+and 22 write down what torch and ONNX Runtime did all along, that a last window wholly in the padding is none;
+the inference of older opsets still counts it, so the number of windows is reckoned here.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class LowerPoolCeilMode(NodeRule):
         ceil = given.get_int("ceil_mode", 0)
         if ceil == 0 or given.get_string("auto_pad", "NOTSET") != "NOTSET":
             return None
-        sizes, wanted = _static(x), _static(node.outputs[0])
-        kernel = given.get_ints("kernel_shape")
-        if len(node.outputs) > 1 or sizes is None or wanted is None or kernel is None:
+        sizes, kernel = _static(x), given.get_ints("kernel_shape")
+        if len(node.outputs) > 1 or sizes is None or kernel is None:
             return None
         rank = len(kernel)
         strides, dilations = given.get_ints("strides", [1] * rank), given.get_ints("dilations", [1] * rank)
         pads = list(given.get_ints("pads", [0] * (2 * rank)))
+        reaches = [dilation * (k - 1) + 1 for dilation, k in zip(dilations, kernel, strict=True)]
         extra = [
-            max(0, (out - 1) * stride + dilation * (k - 1) + 1 - (size + pads[i] + pads[rank + i]))
-            for i, (size, out, k, stride, dilation) in enumerate(
-                zip(sizes, wanted, kernel, strides, dilations, strict=True)
+            _missing(size, stride, reach, begin, end)
+            for size, stride, reach, begin, end in zip(
+                sizes, strides, reaches, pads[:rank], pads[rank:], strict=True
             )
         ]
         if any(extra) and node.op_type == "AveragePool" and given.get_int("count_include_pad", 0) == 1:
@@ -48,6 +48,14 @@ class LowerPoolCeilMode(NodeRule):
             return None  # runtimes refuse padding as wide as the kernel
         kept = {name: attribute.value for name, attribute in given.items() if name != "ceil_mode"}
         return [op.op(node.op_type, [x], kept | {"pads": [*pads[:rank], *ends]})]
+
+
+def _missing(size: int, stride: int, reach: int, begin: int, end: int) -> int:
+    """How much padding the last window lacks; a window that would begin in the end padding is none."""
+    steps = -(-(size + begin + end - reach) // stride)
+    if steps * stride >= size + begin:
+        steps -= 1
+    return max(0, steps * stride + reach - (size + begin + end))
 
 
 def _static(value: ir.Value | None) -> list[int] | None:

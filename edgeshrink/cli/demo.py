@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import click
@@ -57,22 +58,10 @@ def _run(arguments: tuple[str, ...], *, quiet: bool) -> int:
     from edgeshrink.cli import main
 
     if quiet:
-        with Path(os.devnull).open("w") as nowhere, _stdout_to(nowhere.fileno()):
+        with redirect_stdout(io.StringIO()):
             return main(arguments)
     click.secho(f"\n$ edgeshrink {' '.join(arguments)}", bold=True)
     return main(arguments)
-
-
-@contextmanager
-def _stdout_to(descriptor: int) -> Iterator[None]:
-    """Send what this process and its children print to another file."""
-    kept = os.dup(1)
-    os.dup2(descriptor, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 @contextmanager

@@ -339,7 +339,7 @@ _WEIGHTED = [step for step, weight in STEPS for _ in range(weight)]
 
 
 def head(b: Builder) -> None:
-    """One more layer over the newest value, as networks end: its units are read, and not themselves outputs."""
+    """One more layer over the newest value, as networks end: its units are read, not outputs."""
     newest = next(reversed(b.shapes))
     if len(b.shapes[newest]) == 3:
         conv(b) if b.chance(50) else flatten(b)

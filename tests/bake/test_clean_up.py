@@ -26,7 +26,10 @@ def test_identities_repetitions_and_dead_code_go():
 
 
 def test_attributes_and_inputs_tell_nodes_apart():
-    text = f"{X} => (y) {{ a = LeakyRelu<alpha = 0.1>(x) b = LeakyRelu<alpha = 0.2>(x) c = LeakyRelu(x) s = Sum(a, b, c) t = Sub(a, b) u = Sub(b, a) y = Sum(s, t, u) }}"
+    text = (
+        f"{X} => (y) {{ a = LeakyRelu<alpha = 0.1>(x) b = LeakyRelu<alpha = 0.2>(x) c = "
+        f"LeakyRelu(x) s = Sum(a, b, c) t = Sub(a, b) u = Sub(b, a) y = Sum(s, t, u) }}"
+    )
     assert ops(cleaned(text))["LeakyRelu"] == 3
     assert ops(cleaned(text))["Sub"] == 2
 
@@ -88,7 +91,8 @@ def test_constants_that_callers_may_override_or_that_are_outputs():
 def test_subgraphs_keep_their_own_outputs():
     before = model(
         f"""{X.replace(")", ", bool c)")} => (float[A, 3] y) {{ r = Relu(x) y = If(c) <
-        then_branch = t () => (o) {{ o = Identity(r) }}, else_branch = e () => (p) {{ q = Identity(r) p = Neg(q) }}> }}"""
+        then_branch = t () => (o) {{ o = Identity(r) }},
+        else_branch = e () => (p) {{ q = Identity(r) p = Neg(q) }}> }}"""
     )
     feeds = [{"x": ONE[None], "c": np.array(flag)} for flag in (True, False)]
     run_pass(before, CleanUp, feeds=feeds)

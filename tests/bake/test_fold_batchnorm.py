@@ -84,7 +84,8 @@ def test_it_must_not_fire(text: str, outputs: str):
 
 def test_statistics_of_the_batch_itself():
     before = model(
-        "(float[5, 3, 6, 6] x) => (y) { a = Conv(x, w) y, p, q = BatchNormalization<training_mode = 1>(a, s, t, m, v) }",
+        "(float[5, 3, 6, 6] x) => (y) { a = Conv(x, w) y, p, q = "
+        "BatchNormalization<training_mode = 1>(a, s, t, m, v) }",
         ARRAYS,
     )
     assert not FoldBatchNorm()(before).modified
@@ -128,7 +129,9 @@ def test_a_dead_filter_stays_zero_and_its_constant_is_in_the_bias():
 
 
 def test_a_scale_of_zero_kills_the_filter():
-    text = f"(float[N, 3, 6, 6] x) => (y) {{ a = Conv(x, w) c = BatchNormalization(a, s, t, m, v) y = Conv(c, u) }}"
+    text = (
+        "(float[N, 3, 6, 6] x) => (y) { a = Conv(x, w) c = BatchNormalization(a, s, t, m, v) y = Conv(c, u) }"
+    )
     arrays = {
         **ARRAYS,
         "s": np.array([0, 1, 0, 1], np.float32),

@@ -17,8 +17,9 @@ IMAGE = (2, 3, 64, 64)
 
 
 def masked(network: nn.Module, *, live: bool, aligned: bool, share: float = 0.5) -> nn.Module:
-    """Zero some of every layer's filters; `aligned` takes the same ones in all layers of a width, `live` keeps
-    what their BatchNorm and bias add.
+    """Zero some of every layer's filters.
+
+    `aligned` takes the same ones in all layers of a width, `live` keeps what their BatchNorm and bias add.
     """
     draw = torch.Generator().manual_seed(0)
     chosen: dict[int, torch.Tensor] = {}

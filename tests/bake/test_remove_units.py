@@ -116,7 +116,8 @@ def test_constants_through_activations(op: str, pads: tuple[int, ...]):
     args = ", ".join(["a", *clip])
     text = (
         "(float[N, 3, 8, 8] x) => (y)"
-        f"{{ a = Conv<pads = [1, 1, 1, 1]>(x, w1, b1) r = {op}({args}) y = Conv<pads = {list(pads)}>(r, w2) }}"
+        f"{{ a = Conv<pads = [1, 1, 1, 1]>(x, w1, b1) r = {op}({args}) y = Conv<pads = "
+        f"{list(pads)}>(r, w2) }}"
     )
     opset = 20 if op == "Gelu" else 18
     after = run_pass(model(text, {**CHAIN, **clip}, opset), RemoveUnits)
@@ -137,7 +138,8 @@ def test_units_nobody_reads_leave_the_layer_that_writes_them():
     w2[:, [0, 3]] = 0
     after = run_pass(
         model(
-            "(float[N, 3] x) => (float[N, 5] y) { a = Gemm<transB = 1>(x, w1, b1) t = Tanh(a) y = Gemm<transB = 1>(t, w2) }",
+            "(float[N, 3] x) => (float[N, 5] y) { a = Gemm<transB = 1>(x, w1, b1) t = "
+            "Tanh(a) y = Gemm<transB = 1>(t, w2) }",
             {"w1": weights(4, 3), "b1": vector(1, 2, 3, 4), "w2": w2},
         ),
         RemoveUnits,
@@ -149,7 +151,11 @@ def test_units_nobody_reads_leave_the_layer_that_writes_them():
 @pytest.mark.parametrize("rank", [2, 3])
 def test_a_matmul_absorbs_constants_in_the_add_behind_it(rank: int, adds: str):
     lead = "N" if rank == 2 else "N, 6"
-    text = f"(float[{lead}, 3] x) => (float[{lead}, 2] y) {{ a = MatMul(x, w1) c = Add(a, b1) y0 = MatMul(c, w2) {adds} r = Relu({'s' if adds else 'y0'}) y = MatMul(r, w3) }}"
+    text = (
+        f"(float[{lead}, 3] x) => (float[{lead}, 2] y) {{ a = MatMul(x, w1) c = Add(a, "
+        f"b1) y0 = MatMul(c, w2) {adds} r = Relu({'s' if adds else 'y0'}) y = MatMul(r, "
+        f"w3) }}"
+    )
     arrays = {
         "w1": weights(4, 3, dead=(0, 1)).T,
         "b1": vector(1, 2, 3, 4),
@@ -178,7 +184,8 @@ def test_a_layer_without_bias_whose_rows_and_columns_leave_at_once():
     w2 = weights(4, 4, dead=(0, 2), seed=2)
     after = run_pass(
         model(
-            "(float[N, 3] x) => (float[N, 2] y) { a = Gemm<transB = 1>(x, w1, b1) c = Gemm<transB = 1>(a, w2) y = Gemm<transB = 1>(c, w3) }",
+            "(float[N, 3] x) => (float[N, 2] y) { a = Gemm<transB = 1>(x, w1, b1) c = "
+            "Gemm<transB = 1>(a, w2) y = Gemm<transB = 1>(c, w3) }",
             {"w1": weights(4, 3, dead=(0,)), "b1": vector(1, 2, 3, 4), "w2": w2, "w3": weights(2, 4, seed=3)},
         ),
         RemoveUnits,
@@ -204,7 +211,8 @@ def test_gemm_in_all_its_forms(attributes: str, bias: np.ndarray | None):
         arrays["b2"] = bias
     inputs = "a, w2" if bias is None else "a, w2, b2"
     before = model(
-        f"(float[4, 3] x) => (float[4, 2] y) {{ a = Gemm<transB = 1>(x, w1, b1) c = Gemm<{attributes}>({inputs}) y = Gemm<transB = 1>(c, w3) }}",
+        f"(float[4, 3] x) => (float[4, 2] y) {{ a = Gemm<transB = 1>(x, w1, b1) c = "
+        f"Gemm<{attributes}>({inputs}) y = Gemm<transB = 1>(c, w3) }}",
         arrays,
     )
     run_pass(before, RemoveUnits)
@@ -219,7 +227,8 @@ def test_gemm_with_a_transposed_input_is_left_alone():
 
 
 SIAMESE = """(float[N, 3, 6, 6] x, float[N, 3, 6, 6] z) => (float[N, 2, M, M] y, float[N, 2, M, M] u) {
-    a = Conv(x, w1, b1) c = Conv(z, w1, b1) y = Conv<pads = [PADS]>(a, w2, b2) u = Conv<pads = [PADS]>(c, w2, b2) }"""
+    a = Conv(x, w1, b1) c = Conv(z, w1, b1) y = Conv<pads = [PADS]>(a, w2, b2)
+    u = Conv<pads = [PADS]>(c, w2, b2) }"""
 
 
 @pytest.mark.parametrize(("pads", "left"), [("0, 0, 0, 0", 2), ("1, 1, 1, 1", 4)])
@@ -286,7 +295,8 @@ def test_an_initializer_that_is_a_graph_output_keeps_shape_and_numbers(extra: st
     }
     for pads in ("[1, 1, 1, 1]", "[0, 0, 0, 0]"):
         before = model(
-            f"(float[N, 3, 6, 6] x) => (y) {{ a = Conv(x, w1, b1) r = Relu(a) y = Conv<pads = {pads}>(r, w2, b2) }}",
+            f"(float[N, 3, 6, 6] x) => (y) {{ a = Conv(x, w1, b1) r = Relu(a) y = Conv<pads "
+            f"= {pads}>(r, w2, b2) }}",
             arrays,
         )
         before.graph.outputs.append(before.graph.initializers[extra])
@@ -334,7 +344,8 @@ def test_a_network_that_is_constant_as_a_whole():
     }
     bake(
         model(
-            "(float[N, 3] x) => (float[N, 2] y) { a = Gemm<transB = 1>(x, w1, b1) r = Relu(a) y = Gemm<transB = 1>(r, w2, b2) }",
+            "(float[N, 3] x) => (float[N, 2] y) { a = Gemm<transB = 1>(x, w1, b1) r = "
+            "Relu(a) y = Gemm<transB = 1>(r, w2, b2) }",
             arrays,
         )
     )
@@ -367,7 +378,8 @@ def test_convolutions_over_one_two_and_three_axes(spatial: int):
     }
     pads = [1] * (2 * spatial)
     before = model(
-        f"(float[N, 3, {size}] x) => (y) {{ a = Conv<pads = {pads}>(x, w1, b1) r = Relu(a) y = Conv<pads = {pads}, strides = {[2] * spatial}>(r, w2) }}",
+        f"(float[N, 3, {size}] x) => (y) {{ a = Conv<pads = {pads}>(x, w1, b1) r = "
+        f"Relu(a) y = Conv<pads = {pads}, strides = {[2] * spatial}>(r, w2) }}",
         arrays,
     )
     assert dims(bake(before))["w1"][0] == 3
@@ -408,7 +420,8 @@ def test_depthwise_behind_a_carrier_and_before_one():
     after = bake(
         model(
             """(float[N, 3, 8, 8] x) => (y) { a = Conv(x, w1, b1)
-            d = Conv<group = 5, pads = [1, 1, 1, 1]>(a, w2, b2) r = Relu(d) y = Conv<pads = [1, 1, 1, 1]>(r, w3) }""",
+            d = Conv<group = 5, pads = [1, 1, 1, 1]>(a, w2, b2) r = Relu(d)
+            y = Conv<pads = [1, 1, 1, 1]>(r, w3) }""",
             arrays,
         )
     )
@@ -499,7 +512,8 @@ def test_a_squeeze_that_names_no_axes_is_not_fooled_by_a_single_channel():
     arrays = {"w1": weights(3, 3, 1, 1, dead=(0, 2)), "b1": vector(1, 2, 3), "w2": weights(3, 2)}
     bake(
         model(
-            "(float[2, 3, 6, 6] x) => (float[2, 2] y) { a = Conv(x, w1, b1) p = GlobalAveragePool(a) s = Squeeze(p) y = MatMul(s, w2) }",
+            "(float[2, 3, 6, 6] x) => (float[2, 2] y) { a = Conv(x, w1, b1) p = "
+            "GlobalAveragePool(a) s = Squeeze(p) y = MatMul(s, w2) }",
             arrays,
         )
     )
@@ -515,8 +529,9 @@ def test_a_reshape_shape_shared_by_two_reshapes():
     }
     after = bake(
         model(
-            """(float[N, 3, 2, 2] x) => (float[N, 2] y, float[N, 2] z) { a = Conv(x, w1, b1) c = Conv(x, w2, b1)
-            f = Reshape(a, flat) g = Reshape(c, flat) y = Gemm(f, w3) h = Relu(g) z = Gemm(h, w3) }""",
+            """(float[N, 3, 2, 2] x) => (float[N, 2] y, float[N, 2] z) {
+            a = Conv(x, w1, b1) c = Conv(x, w2, b1) f = Reshape(a, flat)
+            g = Reshape(c, flat) y = Gemm(f, w3) h = Relu(g) z = Gemm(h, w3) }""",
             arrays,
         )
     )
@@ -531,7 +546,8 @@ def test_unknown_lengths_are_never_taken_for_equal():
         "w2": weights(8, 2),
     }
     before = model(
-        "(float[N, 3, H, W] x) => (float[P, 4, 2] y) { a = Conv(x, w1, b1) r = Reshape(a, shape) y = MatMul(r, w2) }",
+        "(float[N, 3, H, W] x) => (float[P, 4, 2] y) { a = Conv(x, w1, b1) r = "
+        "Reshape(a, shape) y = MatMul(r, w2) }",
         arrays,
     )
     for node in before.graph:
@@ -609,7 +625,8 @@ def test_a_constant_on_either_side(op: str):
     for args in ("c, s", "s, c"):
         after = bake(
             model(
-                f"(float[N, 3] x) => (y) {{ a = Gemm<transB = 1>(x, w1, b1) s = Sigmoid(a) d = {op}({args}) y = Gemm(d, w2) }}",
+                f"(float[N, 3] x) => (y) {{ a = Gemm<transB = 1>(x, w1, b1) s = Sigmoid(a) d = "
+                f"{op}({args}) y = Gemm(d, w2) }}",
                 arrays,
             )
         )
@@ -670,7 +687,8 @@ def test_a_weight_that_others_read_too(reader: str, first: bool):
 
 def test_missing_shapes_are_safe():
     before = model(
-        "(float[N, 3, 8, 8] x) => (float[N, 5, 6, 6] y) { a = Conv<pads = [1, 1, 1, 1]>(x, w1, b1) r = Relu(a) y = Conv(r, w2) }",
+        "(float[N, 3, 8, 8] x) => (float[N, 5, 6, 6] y) { a = Conv<pads = [1, 1, 1, "
+        "1]>(x, w1, b1) r = Relu(a) y = Conv(r, w2) }",
         CHAIN,
         shapes=False,
     )
@@ -679,7 +697,8 @@ def test_missing_shapes_are_safe():
 
 def test_shapes_on_record_that_contradict_the_weights_are_safe():
     before = model(
-        "(float[N, 3, 8, 8] x) => (float[N, 5, 6, 6] y) { a = Conv<pads = [1, 1, 1, 1]>(x, w1, b1) r = Relu(a) y = Conv(r, w2) }",
+        "(float[N, 3, 8, 8] x) => (float[N, 5, 6, 6] y) { a = Conv<pads = [1, 1, 1, "
+        "1]>(x, w1, b1) r = Relu(a) y = Conv(r, w2) }",
         CHAIN,
     )
     next(iter(before.graph)).outputs[0].shape = ir.Shape(["N", 7, 8, 8])
@@ -740,7 +759,8 @@ def test_softmax_before_opset_13_mixes_all_axes_behind_its_own():
     for opset in (12, 13):
         bake(
             model(
-                "(float[N, 3, 4, 4] x) => (float[N, 2, 4, 4] y) { a = Conv(x, w1, b1) s = Softmax<axis = 2>(a) y = Conv(s, w2) }",
+                "(float[N, 3, 4, 4] x) => (float[N, 2, 4, 4] y) { a = Conv(x, w1, b1) s = "
+                "Softmax<axis = 2>(a) y = Conv(s, w2) }",
                 arrays,
                 opset,
             )
@@ -787,7 +807,8 @@ def test_nodes_without_names_and_constants_that_flow_into_two_sums():
 
 def test_it_is_done_after_one_call():
     before = model(
-        "(float[N, 3, 8, 8] x) => (y) { a = Conv<pads = [1, 1, 1, 1]>(x, w1, b1) r = Relu(a) y = Conv<pads = [1, 1, 1, 1]>(r, w2) }",
+        "(float[N, 3, 8, 8] x) => (y) { a = Conv<pads = [1, 1, 1, 1]>(x, w1, b1) r = "
+        "Relu(a) y = Conv<pads = [1, 1, 1, 1]>(r, w2) }",
         CHAIN,
     )
     again = RemoveUnits()

@@ -1,8 +1,7 @@
-"""What edgeshrink adds to `torch.onnx.export`, in time and in memory, on a ResNet-50 with half its filters masked.
+"""What edgeshrink adds to `torch.onnx.export`, in time and in memory: ResNet-50, half its filters masked.
 
-Each figure comes from a process of its own. "Added" is everything from a loaded network to the finished bundle
-(bake, lower, verify on 32 inputs and against torch, write) but for the call of torch.onnx.export, which is timed
-in the same process.
+Each figure comes from a process of its own. "Added" is everything from a loaded network to the finished
+bundle but for the call of torch.onnx.export, which is timed in the same process: bake, lower, verify, write.
 """
 
 from __future__ import annotations
@@ -47,9 +46,9 @@ def main() -> None:
     size = exported["model_mb"]
     extra = (exported["peak_mb"] - loaded["peak_mb"]) / size
     print(
-        f"peak memory: {loaded['peak_mb']:.0f} MB with torch and the network loaded, {traced['peak_mb']:.0f} MB "
-        f"after torch.onnx.export alone, {exported['peak_mb']:.0f} MB for the whole export: {extra:.2f}x the "
-        f"network's {size:.0f} MB on top of torch, {_verdict(extra, MEMORY_LIMIT)}"
+        f"peak memory: {loaded['peak_mb']:.0f} MB with torch and the network loaded, "
+        f"{traced['peak_mb']:.0f} MB after torch.onnx.export alone, {exported['peak_mb']:.0f} MB for the "
+        f"whole export: {extra:.2f}x the network's {size:.0f} MB on top of torch, {_verdict(extra, MEMORY_LIMIT)}"
     )
 
 
@@ -123,7 +122,7 @@ def _request(folder: Path) -> Any:
 
 
 class _Stopwatch:
-    """Time and peak memory from one message of progress to the next, and the time inside torch.onnx.export."""
+    """Time and peak memory between messages of progress, and the time inside torch.onnx.export."""
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}

@@ -268,7 +268,8 @@ def test_concat_joins_units_constants_and_demand():
     u[0, [0, 4, 8]] = 1
     const = np.stack([np.full((6, 6), 8), np.ones((6, 6)), np.eye(6)])[None].astype(np.float32)
     a = seen(
-        f"(float[1, 2, 6, 6] x) => (y) {{ {A} r = Relu(a) c = Concat<axis = -3>(a, const, r) y = Conv(c, u) }}",
+        f"(float[1, 2, 6, 6] x) => (y) {{ {A} r = Relu(a) c = Concat<axis = -3>(a, "
+        f"const, r) y = Conv(c, u) }}",
         {"w": W, "b": B, "u": u, "const": const},
     )
     assert a.classes("c")[:3] == a.classes("c")[6:] == a.classes("a")
@@ -281,7 +282,8 @@ def test_concat_along_positions_ties_channels():
     a = over("c = Conv(x, w2) j = Concat<axis = 2>(a, c) y = Conv(j, u)", w2=W[::-1].copy())
     assert a.tied(("a", 1), ("c", 1))
     a = seen(
-        f"(float[N, 2, 6, 6] x, float[N, 3, 6, 6] z) => (y) {{ {A} j = Concat<axis = 2>(a, z) y = Conv(j, u) }}",
+        f"(float[N, 2, 6, 6] x, float[N, 3, 6, 6] z) => (y) {{ {A} j = Concat<axis = "
+        f"2>(a, z) y = Conv(j, u) }}",
         {"w": W, "b": B, "u": U},
     )
     assert a.pinned("a") == "joined by Concat with a value that cannot shrink"
@@ -305,8 +307,8 @@ def test_unknown_operators_are_named(node: str):
     arrays = {"w": W, "b": B, "i": np.array([0, 1, 2]), "p": np.zeros(8, np.int64)}
     a = seen(text, arrays, strict=False)
     assert (
-        a.pinned("a")
-        == f"read by {node.removeprefix('custom.').split('(')[0].split('<')[0]}, which the analysis does not know"
+        a.pinned("a") == f"read by {node.removeprefix('custom.').split('(')[0].split('<')[0]}, which the "
+        f"analysis does not know"
     )
     assert a.demand("a") == [True] * 3
 

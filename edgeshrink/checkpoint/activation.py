@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edgeshrink.dendrites import activation as find_activation
 from edgeshrink.errors import InputError
 
 __all__ = ["choose_activation"]
@@ -23,6 +22,8 @@ def choose_activation(checkpoint: Path, flag: str | None) -> tuple[str, str, str
     Raises:
         InputError: The activation named is unknown, or several configs beside the file disagree.
     """
+    from edgeshrink.dendrites import activation as find_activation
+
     if flag is not None:
         find_activation(flag)
         return flag, "flag", None

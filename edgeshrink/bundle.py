@@ -87,12 +87,10 @@ def write_bundle(
         InputError: The place is taken or cannot be written to.
         EdgeshrinkError: Writing failed, for example on a full disk.
     """
-    from edgeshrink.onnx_bytes import write_model  # here, as it imports onnx
-
     check_target(path, force=force)
     with _new_folder(path) as folder:
-        write_model(model, folder / MODEL)
-        write_model(baseline, folder / BASELINE)
+        _write_model(model, folder / MODEL)
+        _write_model(baseline, folder / BASELINE)
         _write_samples(samples_in, expected_out, folder / SAMPLES)
         write_device_package(folder / DEVICE_PACKAGE)
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
@@ -123,6 +121,18 @@ def _new_folder(path: Path) -> Iterator[Path]:
         if old.exists() and not path.exists():
             old.rename(path)
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_model(model: ir.Model, path: Path) -> None:
+    import onnx_ir  # both here, as they take a second
+    from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
+
+    try:
+        onnx_ir.save(model, path)
+    except (ValueError, EncodeError) as error:  # protobuf's limit for one message
+        raise EdgeshrinkError(
+            f"{path.name} cannot be written, one file holds 2 GB at most: {error}"
+        ) from error
 
 
 def _write_samples(

@@ -9,8 +9,6 @@ from math import prod
 import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
-from edgeshrink.onnx_bytes import size_of
-
 __all__ = ["Cost", "cost"]
 
 
@@ -38,7 +36,7 @@ def cost(model: ir.Model) -> Cost:
     return Cost(
         parameters=sum(tensor.size for tensor in _constants(nodes)),
         macs=sum(_macs(node) for node in shaped),
-        bytes=size_of(model),
+        bytes=ir.serde.serialize_model(model).ByteSize(),
         nodes=len(nodes),
     )
 

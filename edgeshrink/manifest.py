@@ -96,7 +96,7 @@ def build_manifest(
     """Put together the document of a bundle; every value is plain JSON.
 
     `parity` holds the worst over all comparisons, and under `against` each by itself: `baseline` is the same
-    network before baking, `torch` the network in torch.
+    network before baking, `torch` the network in torch, `file` the graph of an .onnx file as it came.
     """
     return {
         "schema_version": SCHEMA_VERSION,

@@ -43,6 +43,7 @@ def read(path: Path, difference: Callable[[ir.Model, ir.Model], str]) -> Traced:
         warnings.append(f"{path.name} is written in opset {opset}; it was raised to {OLDEST}.")
     model = ir.serde.deserialize_model(proto)
     ir.external_data.set_base_dir(model.graph, path.absolute().parent)
+    ir.external_data.load_to_model(model)
     passes.RemoveInitializersFromInputsPass()(model)
     if fixed := _fix_batch(model):
         warnings.append(f"{path.name} leaves the batch size of {', '.join(fixed)} open; it was fixed at 1.")

@@ -216,11 +216,11 @@ def export(
     check_target(output, force=force)
     network = load_network(request, progress)
     model = network.traced.model
-    baseline = model.clone()
+    original, baseline = model.clone(), model.clone()
     baked = bake(model, progress)
     progress(f"lowering to opset {to.opset}")
     lowered = [PassRecord.of_lowering(lower(graph, to)) for graph in (baseline, model)][1]
-    proof = _verify(network, baseline, model, request.seed, progress)
+    proof = _verify(network, original, baseline, model, request.seed, progress)
     progress("writing the bundle")
     manifest = build_manifest(
         source=network.source,
@@ -248,6 +248,9 @@ def export(
     return read_bundle(output)
 
 
+_ORIGINS = {"torch": "torch network", "file": "network of the .onnx file"}
+
+
 @dataclass(frozen=True)
 class _Proof:
     """What verification found, and the samples that travel with the bundle."""
@@ -258,8 +261,14 @@ class _Proof:
     expected: list[dict[str, Array]]
 
 
-def _verify(network: Network, baseline: ir.Model, model: ir.Model, seed: int, progress: Progress) -> _Proof:
-    """Run random inputs and the user's samples through all forms of the network; refuse one that differs."""
+def _verify(
+    network: Network, original: ir.Model, baseline: ir.Model, model: ir.Model, seed: int, progress: Progress
+) -> _Proof:
+    """Run random inputs and the user's samples through all forms of the network; refuse one that differs.
+
+    The baked network must equal the one before baking, and what the user gave: the torch network, or the
+    graph of the .onnx file as it came.
+    """
     given = split_samples(network.samples, baseline) if network.samples else []
     feeds = [*given, *random_inputs(baseline, RANDOM_INPUTS, seed)]
     progress(f"verifying on {len(feeds)} inputs")
@@ -269,8 +278,11 @@ def _verify(network: Network, baseline: ir.Model, model: ir.Model, seed: int, pr
     require(parities["baseline"], "The baked network against the one before baking")
     if network.module is not None:
         names = [output.name or "" for output in baseline.graph.outputs]
-        parities["torch"] = compare_outputs(run_torch(network.module, feeds, names), actual)
-        require(parities["torch"], "The baked network against the torch network")
+        given_out, origin = run_torch(network.module, feeds, names), "torch"
+    else:
+        given_out, origin = run_onnx(original, feeds), "file"
+    parities[origin] = compare_outputs(given_out, actual)
+    require(parities[origin], f"The baked network against the {_ORIGINS[origin]}")
     labels = network.samples.labels if network.samples else None
     kept = min(len(given) or len(feeds), BUNDLED_SAMPLES)
     return _Proof(

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LADDER = (
-    {"errors", "digest", "onnx_bytes"},
+    {"errors", "digest"},
     {"graph", "cost", "devices", "machine", "inputs", "onnx_reader", "signature", "dendrites"},
     {"checkpoint", "trace", "bake", "lower", "verify", "bundle", "manifest"},
     {"pipeline", "inspection", "comparison", "zoo"},

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from edgeshrink.errors import EdgeshrinkError, InputError, ParityError
-from edgeshrink.onnx_bytes import write_model
 from edgeshrink.verify import FLOOR, TOLERANCE, Parity, compare_outputs, require, run_onnx
 from tests.lower.support import parse
 
@@ -115,7 +115,7 @@ def test_a_model_runs_from_memory_and_from_its_file(tmp_path: Path) -> None:
     model = parse(
         "(float[2] x) => (float[2] y, float[2] z) { y = Add(x, w) z = Neg(x) }", w=np.float32([1, 2])
     )
-    write_model(model, tmp_path / "m.onnx")
+    ir.save(model, tmp_path / "m.onnx")
     for source in (model, tmp_path / "m.onnx"):
         (got,) = run_onnx(source, [{"x": np.float32([3, 4])}])
         assert {name: array.tolist() for name, array in got.items()} == {"y": [4, 6], "z": [-3, -4]}

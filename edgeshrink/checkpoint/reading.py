@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from edgeshrink.checkpoint.masks import bake_masks
 from edgeshrink.checkpoint.names import strip_prefixes
 from edgeshrink.checkpoint.registry import container_of, layout_of
 from edgeshrink.checkpoint.sidecar import read_sidecar
+from edgeshrink.digest import sha256_of
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def read_arranged(
         name, source, warning = choose_activation(path, dendrite_activation)
     contents = CheckpointContents(
         name=path.name,
-        sha256=_sha256(path),
+        sha256=sha256_of(path),
         format=f"{layout.title} ({container.title})",
         layers=layer_facts(arranged, masked),
         dropped=arranged.dropped,
@@ -80,11 +80,3 @@ def _widen(tensor: Tensor) -> Tensor:
     if tensor.is_floating_point() and tensor.element_size() == 1:
         return tensor.to(torch.float32)
     return tensor.to(torch.int64) if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else tensor
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -95,6 +95,7 @@ def lower(model: ir.Model, device: Device) -> LowerReport:
         _know_types(model)
         StripNotes()(model)
     check(model)
+    StripNotes()(model)  # again: checking gives every stored tensor a shape to be written twice
     fired = {type(rule).__name__: rule.fired for rule in rules if rule.fired}
     return LowerReport(fired, (before[0], target), (before[1], model.ir_version))
 

@@ -35,7 +35,8 @@ def _strip_values(graph: ir.Graph) -> bool:
         noted |= bool(value.doc_string or value.metadata_props)
         value.doc_string = None
         value.metadata_props.clear()
-    for value in made:
+    stored = [value for value in graph.initializers.values() if not value.is_graph_input()]
+    for value in [*made, *stored]:  # a stored tensor says its own type and shape
         if not value.is_graph_output():
             noted |= value.shape is not None or value.type is not None
             value.shape = value.type = None

@@ -12,6 +12,12 @@ from edgeshrink.report.changes import cost_table, layer_table, pass_table
 
 __all__ = ["print_export"]
 
+_AGAINST = {
+    "baseline": "the network before baking",
+    "torch": "the torch network",
+    "file": "the file's own network",
+}
+
 
 def print_export(console: Console, manifest: Mapping[str, Any], path: Path) -> None:
     """Print passes, layers and figures of a bundle, the proof, where it lies, and the next command."""
@@ -39,8 +45,7 @@ def _print_proof(console: Console, manifest: Mapping[str, Any]) -> None:
             f"{accuracy['before']:.1%} before, {accuracy['after']:.1%} after"
         )
     for name, proof in manifest["parity"]["against"].items():
-        against = "the network before baking" if name == "baseline" else "the torch network"
         console.print(
-            f"PASS  equal to {against} on {proof['samples']} inputs: largest difference "
+            f"PASS  equal to {_AGAINST[name]} on {proof['samples']} inputs: largest difference "
             f"{proof['max_rel_error']:.1e} of the output's scale (allowed {proof['tolerance']:.0e})"
         )

@@ -82,6 +82,7 @@ def test_an_onnx_file_takes_the_same_road(run, workplace, bundle):
     result = run("export", bundle / "baseline.onnx", "-o", "again.edge", "--json")
     assert result.status == 0
     assert result.json["source"]["format"] == "ONNX"
+    assert set(result.json["parity"]["against"]) == {"baseline", "file"}
     original = json.loads((bundle / "manifest.json").read_text())
     for figure in ("parameters", "macs"):
         assert result.json["after"][figure] == original["after"][figure]

@@ -16,7 +16,6 @@ from edgeshrink.devices import device
 from edgeshrink.errors import EdgeshrinkError, UnsupportedError
 from edgeshrink.inputs import InputSpec, random_inputs
 from edgeshrink.lower import check, lower
-from edgeshrink.onnx_bytes import write_model
 from edgeshrink.trace import Traced, trace_module
 from edgeshrink.verify import compare_outputs, run_onnx, run_torch
 from tests.lower.support import NANO, lowered, lowered_same, parse
@@ -62,7 +61,7 @@ def test_nodes_are_named_after_torch_modules(lowered_resnet: ir.Model) -> None:
 
 
 def test_nothing_that_only_takes_room_is_left(lowered_resnet: ir.Model, tmp_path: Path) -> None:
-    write_model(lowered_resnet, tmp_path / "model.onnx")
+    ir.save(lowered_resnet, tmp_path / "model.onnx")
     proto = onnx.load(tmp_path / "model.onnx")
     assert not proto.graph.value_info
     assert not proto.metadata_props

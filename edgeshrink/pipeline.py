@@ -23,22 +23,16 @@ from edgeshrink.bundle import Bundle, check_target, read_bundle, write_bundle
 from edgeshrink.cost import cost
 from edgeshrink.devices import device
 from edgeshrink.errors import InputError
-from edgeshrink.inputs import Array, InputSpec, Samples, random_inputs, read_samples, split_samples
+from edgeshrink.inputs import InputSpec, Samples, read_samples
 from edgeshrink.lower import lower
-from edgeshrink.manifest import Accuracy, PassRecord, Source, build_manifest
+from edgeshrink.manifest import PassRecord, Source, build_manifest
+from edgeshrink.proof import Forms, prove
 from edgeshrink.trace import Traced, read_onnx, trace_module
-from edgeshrink.verify import Parity, compare_outputs, require, run_onnx, run_torch
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["BAKE_PASSES", "Baked", "Network", "Request", "bake", "export", "load_network"]
-
-RANDOM_INPUTS = 32
-"""How many random inputs every export is verified with, beside the user's own samples."""
-
-BUNDLED_SAMPLES = 64
-"""At most how many samples travel in the bundle for the parity check on the device."""
 
 # In this order, and for these reasons:
 FOLD_PASSES: tuple[type[BakePass], ...] = (
@@ -220,7 +214,8 @@ def export(
     baked = bake(model, progress)
     progress(f"lowering to opset {to.opset}")
     lowered = [PassRecord.of_lowering(lower(graph, to)) for graph in (baseline, model)][1]
-    proof = _verify(network, original, baseline, model, request.seed, progress)
+    forms = Forms(network.module, original, baseline, model)
+    proof = prove(forms, network.samples, request.seed, progress)
     progress("writing the bundle")
     manifest = build_manifest(
         source=network.source,
@@ -246,48 +241,3 @@ def export(
         force=force,
     )
     return read_bundle(output)
-
-
-_ORIGINS = {"torch": "torch network", "file": "network of the .onnx file"}
-
-
-@dataclass(frozen=True)
-class _Proof:
-    """What verification found, and the samples that travel with the bundle."""
-
-    parities: dict[str, Parity]
-    accuracy: Accuracy | None
-    feeds: list[dict[str, Array]]
-    expected: list[dict[str, Array]]
-
-
-def _verify(
-    network: Network, original: ir.Model, baseline: ir.Model, model: ir.Model, seed: int, progress: Progress
-) -> _Proof:
-    """Run random inputs and the user's samples through all forms of the network; refuse one that differs.
-
-    The baked network must equal the one before baking, and what the user gave: the torch network, or the
-    graph of the .onnx file as it came.
-    """
-    given = split_samples(network.samples, baseline) if network.samples else []
-    feeds = [*given, *random_inputs(baseline, RANDOM_INPUTS, seed)]
-    progress(f"verifying on {len(feeds)} inputs")
-    expected = run_onnx(baseline, feeds)
-    actual = run_onnx(model, feeds)
-    parities = {"baseline": compare_outputs(expected, actual)}
-    require(parities["baseline"], "The baked network against the one before baking")
-    if network.module is not None:
-        names = [output.name or "" for output in baseline.graph.outputs]
-        given_out, origin = run_torch(network.module, feeds, names), "torch"
-    else:
-        given_out, origin = run_onnx(original, feeds), "file"
-    parities[origin] = compare_outputs(given_out, actual)
-    require(parities[origin], f"The baked network against the {_ORIGINS[origin]}")
-    labels = network.samples.labels if network.samples else None
-    kept = min(len(given) or len(feeds), BUNDLED_SAMPLES)
-    return _Proof(
-        parities,
-        Accuracy.measure(labels, expected[: len(given)], actual[: len(given)]),
-        feeds[:kept],
-        expected[:kept],
-    )

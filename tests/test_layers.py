@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 LADDER = (
     {"errors", "digest"},
     {"graph", "cost", "devices", "machine", "inputs", "onnx_reader", "signature", "dendrites"},
-    {"checkpoint", "trace", "bake", "lower", "verify", "bundle", "manifest"},
+    {"checkpoint", "trace", "bake", "lower", "verify", "bundle", "manifest", "proof"},
     {"pipeline", "inspection", "comparison", "zoo"},
     {"report"},
     {"cli"},
@@ -54,6 +54,6 @@ def test_the_device_package_never_imports_the_host():
 
 
 def test_torch_is_known_to_load_trace_and_verify_alone():
-    allowed = {"checkpoint", "dendrites", "trace", "signature", "verify", "zoo", "pipeline"}
+    allowed = {"checkpoint", "dendrites", "trace", "signature", "verify", "proof", "zoo", "pipeline"}
     knowing = {part(path) for path in HOST if any(name.split(".")[0] == "torch" for name in imports(path))}
     assert knowing <= allowed

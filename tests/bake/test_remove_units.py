@@ -597,6 +597,29 @@ def test_channels_last_linear_layers():
     assert dims(after)["w2"] == (2, 4)  # and unit 1 of the next, which is 0
 
 
+@pytest.mark.parametrize(("tail", "kept"), [
+    ("f = Flatten(m) y = Gemm(f, w3)", (4, 5)),  # a product of two spaces: neither can be cut out of it
+    ("u = Conv(m, w4) y = Relu(u)", (2, 5)),
+    ("t = Transpose<perm = [0, 3, 2, 1]>(m) u = Conv(t, w5) y = Relu(u)", (4, 3)),
+])  # fmt: skip
+def test_a_value_with_units_on_two_axes(tail: str, kept: tuple[int, int]):
+    columns = weights(6, 5)
+    columns[:, [1, 2]] = 0
+    arrays = {
+        "w1": weights(4, 3, 1, 1, dead=(0, 2)),
+        "b1": vector(0, 2, 0, 4),  # zero: other numbers would be summed to another for each column
+        "w2": columns,
+        "w3": weights(120, 2),
+        "w4": weights(2, 4, 1, 1),
+        "w5": weights(2, 5, 1, 1),
+    }
+    after = run_pass(
+        model(f"(float[N, 3, 6, 6] x) => (y) {{ a = Conv(x, w1, b1) m = MatMul(a, w2) {tail} }}", arrays),
+        RemoveUnits,
+    )
+    assert (dims(after)["w1"][0], dims(after)["w2"][1]) == kept
+
+
 def test_products_with_zero_and_squares():
     arrays = {
         "w1": weights(4, 3, 1, 1, dead=(0,)),

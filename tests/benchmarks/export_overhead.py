@@ -47,8 +47,9 @@ def main() -> None:
     extra = (exported["peak_mb"] - loaded["peak_mb"]) / size
     print(
         f"peak memory: {loaded['peak_mb']:.0f} MB with torch and the network loaded, "
-        f"{traced['peak_mb']:.0f} MB after torch.onnx.export alone, {exported['peak_mb']:.0f} MB for the "
-        f"whole export: {extra:.2f}x the network's {size:.0f} MB on top of torch, {_verdict(extra, MEMORY_LIMIT)}"
+        f"{traced['peak_mb']:.0f} MB after torch.onnx.export alone, "
+        f"{exported['peak_mb']:.0f} MB for the whole export: {extra:.2f}x the network's {size:.0f} MB "
+        f"on top of torch, {_verdict(extra, MEMORY_LIMIT)}"
     )
 
 

@@ -128,11 +128,15 @@ class Contraction(Operator):
         source = source_of(node)
         for axis in demand.spaces.axes_of(source):
             if axis != axes.source:
-                demand.add(source, axis, EVERYTHING)
+                demand.add(source, axis, self._demand_of_other_axis(node, axis, demand))
                 continue
             used = demand.constants.nonzero(weight_of(node), axes.rows, axes.columns)
             rows = demand.of(node.outputs[0], axes.output)
             demand.add_read(node, source, axis, np.logical_or.reduce(used[rows], axis=0))
+
+    def _demand_of_other_axis(self, node: ir.Node, axis: int, demand: Demand) -> Mask:
+        """What is demanded of an axis that is not summed over. Here: all of it."""
+        return EVERYTHING
 
     def absorb(
         self, node: ir.Node, numbers: Numbers, removed: Mask, carrier: int | None, spaces: Spaces

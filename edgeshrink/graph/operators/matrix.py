@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from edgeshrink.graph.constants import array_of
+from edgeshrink.graph.constants import Constants, array_of
+from edgeshrink.graph.demand import Demand, Mask
 from edgeshrink.graph.operators.base import register, sizes, source_of
 from edgeshrink.graph.operators.contraction import Axes, Contraction
 from edgeshrink.graph.spaces import Spaces
@@ -50,3 +52,17 @@ class Projection(Contraction):
             units = spaces.get(source, axis)
             if units is not None and axis != axes.source:
                 spaces.put(node.outputs[0], axis, units)
+
+    def constants(self, node: ir.Node, constants: Constants) -> None:
+        """A constant row, and, of the axes carried on, what is zero: its sums are zero too."""
+        super().constants(node, constants)
+        source, output = source_of(node), node.outputs[0]
+        axes = self.axes(node)
+        if axes is None:
+            return
+        for axis in constants.spaces.axes_of(output):
+            if axis != axes.source:
+                constants.put(output, axis, np.where(constants.of(source, axis) == 0, 0.0, np.nan))
+
+    def _demand_of_other_axis(self, node: ir.Node, axis: int, demand: Demand) -> Mask:
+        return demand.of(node.outputs[0], axis)

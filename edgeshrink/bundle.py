@@ -22,7 +22,7 @@ from edgeshrink.inputs import Array
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-__all__ = ["Bundle", "check_target", "read_bundle", "write_bundle", "write_device_package"]
+__all__ = ["Bundle", "Draft", "check_target", "new_bundle", "read_bundle", "write_device_package"]
 
 MANIFEST, MODEL, BASELINE = "manifest.json", "model.onnx", "baseline.onnx"
 SAMPLES, DEVICE_PACKAGE = "samples.npz", "edgeshrink-device.pyz"
@@ -62,25 +62,60 @@ def check_target(path: Path, *, force: bool = False) -> None:
         raise InputError(f"The folder {parent} is not writable.", "Give another place with -o.")
 
 
-def write_bundle(
-    path: Path,
-    *,
-    model: ir.Model,
-    baseline: ir.Model,
-    samples_in: Sequence[Mapping[str, Array]],
-    expected_out: Sequence[Mapping[str, Array]],
-    manifest: Mapping[str, Any],
-    force: bool = False,
-) -> Path:
-    """Write a bundle; whatever goes wrong, an interruption too, leaves what was there and nothing else.
+@dataclass(frozen=True)
+class Draft:
+    """A bundle in the making: its models are written first, so that the proof is of the files that ship."""
+
+    folder: Path
+
+    @property
+    def model_path(self) -> Path:
+        """Where the baked model lies."""
+        return self.folder / MODEL
+
+    @property
+    def baseline_path(self) -> Path:
+        """Where the same network before baking lies."""
+        return self.folder / BASELINE
+
+    def write_models(self, model: ir.Model, baseline: ir.Model) -> None:
+        """Write what the device builds from, and the same network before baking.
+
+        Raises:
+            EdgeshrinkError: One is larger than one file can be.
+        """
+        from edgeshrink.onnx_bytes import write_model  # here, as it imports onnx
+
+        write_model(model, self.model_path)
+        write_model(baseline, self.baseline_path)
+
+    def finish(
+        self,
+        samples_in: Sequence[Mapping[str, Array]],
+        expected_out: Sequence[Mapping[str, Array]],
+        manifest: Mapping[str, Any],
+    ) -> None:
+        """Write the rest.
+
+        Args:
+            samples_in: Feeds of the parity check, a dictionary a run.
+            expected_out: The baseline's outputs for them.
+            manifest: The document of manifest.json.
+        """
+        _write_samples(samples_in, expected_out, self.folder / SAMPLES)
+        write_device_package(self.folder / DEVICE_PACKAGE)
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (self.folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def new_bundle(path: Path, *, force: bool = False) -> Iterator[Draft]:
+    """A draft that becomes the bundle `path` at the end of the block.
+
+    Whatever goes wrong in the block, an interruption too, leaves what was there before and nothing else.
 
     Args:
         path: The bundle's folder.
-        model: What the device builds from.
-        baseline: The same network before baking.
-        samples_in: Feeds of the parity check, a dictionary a run.
-        expected_out: The baseline's outputs for them.
-        manifest: The document of manifest.json.
         force: Replace a bundle that stands there.
 
     Raises:
@@ -89,13 +124,7 @@ def write_bundle(
     """
     check_target(path, force=force)
     with _new_folder(path) as folder:
-        _write_model(model, folder / MODEL)
-        _write_model(baseline, folder / BASELINE)
-        _write_samples(samples_in, expected_out, folder / SAMPLES)
-        write_device_package(folder / DEVICE_PACKAGE)
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        (folder / MANIFEST).write_text(text, encoding="utf-8")
-    return path
+        yield Draft(folder)
 
 
 @contextmanager
@@ -121,18 +150,6 @@ def _new_folder(path: Path) -> Iterator[Path]:
         if old.exists() and not path.exists():
             old.rename(path)
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _write_model(model: ir.Model, path: Path) -> None:
-    import onnx_ir  # both here, as they take a second
-    from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
-
-    try:
-        onnx_ir.save(model, path)
-    except (ValueError, EncodeError) as error:  # protobuf's limit for one message
-        raise EdgeshrinkError(
-            f"{path.name} cannot be written, one file holds 2 GB at most: {error}"
-        ) from error
 
 
 def _write_samples(

@@ -9,6 +9,8 @@ from math import prod
 import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
+from edgeshrink.onnx_bytes import size_of
+
 __all__ = ["Cost", "cost"]
 
 
@@ -36,7 +38,7 @@ def cost(model: ir.Model) -> Cost:
     return Cost(
         parameters=sum(tensor.size for tensor in _constants(nodes)),
         macs=sum(_macs(node) for node in shaped),
-        bytes=ir.serde.serialize_model(model).ByteSize(),
+        bytes=size_of(model),
         nodes=len(nodes),
     )
 

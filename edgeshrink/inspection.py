@@ -60,8 +60,8 @@ def inspect(request: Request, progress: Callable[[str], None] = lambda _: None) 
         )
         source = Source(contents.name, contents.sha256, contents.format)
         return _inspection(source, contents, None, contents.warnings)
-    network = load_network(request, progress)
-    model = network.traced.model
+    network, traced = load_network(request, progress)
+    model = traced.model
     before = cost(model)
     baked = bake(model, progress)
     forecast = Forecast(baked.passes, baked.layers, before, cost(model))

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from edgeshrink.devices import Device
     from edgeshrink.inputs import Array
     from edgeshrink.lower import LowerReport
+    from edgeshrink.proof import Proof
     from edgeshrink.verify import Parity
 
-__all__ = ["SCHEMA_VERSION", "Accuracy", "PassRecord", "Source", "build_manifest"]
+__all__ = ["SCHEMA_VERSION", "Accuracy", "Interface", "Made", "PassRecord", "Source", "build_manifest"]
 
 SCHEMA_VERSION = 1
 
@@ -78,54 +79,84 @@ class Accuracy:
         return Accuracy(float(hits[0].mean()), float(hits[1].mean()), len(labels))
 
 
-def build_manifest(
-    *,
-    source: Source,
-    device: Device,
-    model: ir.Model,
-    exporter: str,
-    passes: Sequence[PassRecord],
-    layers: Sequence[LayerChange],
-    parity: Mapping[str, Parity],
-    accuracy: Accuracy | None,
-    samples_from: str,
-    before: Cost,
-    after: Cost,
-    warnings: Sequence[str],
-) -> dict[str, Any]:
-    """Put together the document of a bundle; every value is plain JSON.
+@dataclass(frozen=True)
+class Interface:
+    """A model from outside: versions, and inputs and outputs as they stand in the manifest."""
 
-    `parity` holds the worst over all comparisons, and under `against` each by itself: `baseline` is the same
-    network before baking, `torch` the network in torch, `file` the graph of an .onnx file as it came.
-    """
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "edgeshrink_version": edgeshrink.__version__,
-        "source": asdict(source),
-        "device": device.name,
-        "exporter": exporter,
-        "opset": model.graph.opset_imports[""],
-        "ir_version": model.ir_version,
-        "inputs": [_describe(value) for value in model.graph.inputs],
-        "outputs": [_describe(value) for value in model.graph.outputs],
-        "samples": samples_from,
-        "passes": [{**asdict(record), "detail": dict(record.detail)} for record in passes],
-        "parity": {
-            "max_abs_error": max(proof.max_abs_error for proof in parity.values()),
-            "max_rel_error": max(proof.max_rel_error for proof in parity.values()),
-            "samples": min(proof.samples for proof in parity.values()),
-            "ok": all(proof.ok for proof in parity.values()),
-            "against": {name: asdict(proof) for name, proof in parity.items()},
-        },
-        "accuracy": None if accuracy is None else asdict(accuracy),
-        "before": asdict(before),
-        "after": asdict(after),
-        "layers": [asdict(layer) for layer in layers],
-        "warnings": list(warnings),
-    }
+    opset: int
+    ir_version: int
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+
+    @staticmethod
+    def of(model: ir.Model) -> Interface:
+        """Read it off a model."""
+        graph = model.graph
+        return Interface(
+            graph.opset_imports[""],
+            model.ir_version,
+            [_describe(value) for value in graph.inputs],
+            [_describe(value) for value in graph.outputs],
+        )
 
 
 def _describe(value: ir.Value) -> dict[str, Any]:
     """Name, shape (a name for each symbolic size) and dtype of a graph input or output."""
     shape = [size if isinstance(size, int) else str(size) for size in value.shape or ()]
     return {"name": value.name, "shape": shape, "dtype": str(value.dtype and value.dtype.numpy())}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made of a network.
+
+    Attributes:
+        exporter: What wrote the graph: torch's exporter, its older one, or an .onnx file.
+        interface: The baked model from outside.
+        passes: Every pass in order, lowering last.
+        layers: Every layer with constant weights, before and after.
+        before, after: Figures of the lowered network without and with baking.
+    """
+
+    exporter: str
+    interface: Interface
+    passes: tuple[PassRecord, ...]
+    layers: tuple[LayerChange, ...]
+    before: Cost
+    after: Cost
+
+
+def build_manifest(
+    source: Source, device: Device, made: Made, proof: Proof, samples_from: str, warnings: Sequence[str]
+) -> dict[str, Any]:
+    """Put together the document of a bundle; every value is plain JSON.
+
+    `parity` holds the worst over all comparisons, and under `against` each by itself: `baseline` is the same
+    network before baking, `torch` the network in torch, `file` an .onnx file as it came.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "edgeshrink_version": edgeshrink.__version__,
+        "source": asdict(source),
+        "device": device.name,
+        "exporter": made.exporter,
+        **asdict(made.interface),
+        "samples": samples_from,
+        "passes": [{**asdict(record), "detail": dict(record.detail)} for record in made.passes],
+        "parity": _parity(proof.parities),
+        "accuracy": None if proof.accuracy is None else asdict(proof.accuracy),
+        "before": asdict(made.before),
+        "after": asdict(made.after),
+        "layers": [asdict(layer) for layer in made.layers],
+        "warnings": list(warnings),
+    }
+
+
+def _parity(parities: Mapping[str, Parity]) -> dict[str, Any]:
+    return {
+        "max_abs_error": max(parity.max_abs_error for parity in parities.values()),
+        "max_rel_error": max(parity.max_rel_error for parity in parities.values()),
+        "samples": min(parity.samples for parity in parities.values()),
+        "ok": all(parity.ok for parity in parities.values()),
+        "against": {name: asdict(parity) for name, parity in parities.items()},
+    }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +22,14 @@ from edgeshrink.bake.fold_batchnorm import FoldBatchNorm
 from edgeshrink.bake.fold_constants import FoldConstants
 from edgeshrink.bake.remove_units import RemoveUnits
 from edgeshrink.bake.trim_kernels import TrimKernels
-from edgeshrink.bundle import Bundle, check_target, read_bundle, write_bundle
+from edgeshrink.bundle import Bundle, Draft, check_target, new_bundle, read_bundle
 from edgeshrink.cost import cost
-from edgeshrink.devices import device
+from edgeshrink.devices import Device, device
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec, Samples, read_samples
 from edgeshrink.lower import lower
-from edgeshrink.manifest import PassRecord, Source, build_manifest
-from edgeshrink.proof import Forms, prove
+from edgeshrink.manifest import Interface, Made, PassRecord, Source, build_manifest
+from edgeshrink.proof import Given, inputs_for, prove, running
 from edgeshrink.trace import Traced, read_onnx, trace_module
 
 if TYPE_CHECKING:
@@ -83,18 +86,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Network:
-    """A network after load and trace.
+    """A network as it was given, beside its graph.
 
     Attributes:
-        traced: The graph, and which exporter wrote it.
         module: The torch network, None for an .onnx file.
         source: Which file it came from.
-        contents: What the checkpoint held, None for an .onnx file.
+        contents: What the checkpoint held (its tensors are in the module), None for an .onnx file.
         samples: The user's inputs, if any.
         warnings: What the user should know, one sentence each.
     """
 
-    traced: Traced
     module: nn.Module | None
     source: Source
     contents: checkpoint.CheckpointContents | None
@@ -115,8 +116,8 @@ class Baked:
     layers: tuple[LayerChange, ...]
 
 
-def load_network(request: Request, progress: Progress = _silent) -> Network:
-    """Load a checkpoint and trace it, or read an .onnx file.
+def load_network(request: Request, progress: Progress = _silent) -> tuple[Network, Traced]:
+    """Load a checkpoint and trace it, or read an .onnx file; returns what was given and its graph.
 
     Raises:
         InputError: The file, the architecture, the inputs or the samples are wrong, or do not fit together.
@@ -125,6 +126,16 @@ def load_network(request: Request, progress: Progress = _silent) -> Network:
     progress(f"reading {request.path.name}")
     if checkpoint.sniff(request.path) == "onnx":
         return _load_onnx(request, samples)
+    module, contents = _load_checkpoint(request)
+    progress("tracing the network")
+    traced = trace_module(module, _input_specs(request, samples))
+    source = Source(contents.name, contents.sha256, contents.format)
+    warnings = (*contents.warnings, *traced.warnings)
+    return Network(module, source, contents, samples, warnings), traced
+
+
+def _load_checkpoint(request: Request) -> tuple[nn.Module, checkpoint.CheckpointContents]:
+    """The torch network, and what the file held but for the tensors, which are in the network now."""
     loaded = checkpoint.load(
         request.path,
         arch=request.arch,
@@ -132,20 +143,10 @@ def load_network(request: Request, progress: Progress = _silent) -> Network:
         masks=request.masks,
         dendrite_activation=request.dendrite_activation,
     )
-    progress("tracing the network")
-    traced = trace_module(loaded.module, _input_specs(request, samples))
-    contents = loaded.contents
-    return Network(
-        traced,
-        loaded.module,
-        Source(contents.name, contents.sha256, contents.format),
-        contents,
-        samples,
-        (*loaded.warnings, *traced.warnings),
-    )
+    return loaded.module, replace(loaded.contents, tensors={})
 
 
-def _load_onnx(request: Request, samples: Samples | None) -> Network:
+def _load_onnx(request: Request, samples: Samples | None) -> tuple[Network, Traced]:
     given = {"--arch": request.arch, "--masks": request.masks, "--input": request.inputs}
     for flag, value in given.items():
         if value:
@@ -153,7 +154,7 @@ def _load_onnx(request: Request, samples: Samples | None) -> Network:
                 f"{request.path} is an ONNX file, which {flag} does not go with.", f"Leave out {flag}."
             )
     traced = read_onnx(request.path)
-    return Network(traced, None, Source.of_file(request.path, "ONNX"), None, samples, traced.warnings)
+    return Network(None, Source.of_file(request.path, "ONNX"), None, samples, traced.warnings), traced
 
 
 def _input_specs(request: Request, samples: Samples | None) -> Sequence[InputSpec]:
@@ -208,36 +209,53 @@ def export(
     """
     to = device(target)
     check_target(output, force=force)
-    network = load_network(request, progress)
-    model = network.traced.model
-    original, baseline = model.clone(), model.clone()
+    network, traced = load_network(request, progress)
+    inputs = inputs_for(traced.model, network.samples, request.seed)
+    given = _as_given(network, traced, request)
+    with new_bundle(output, force=force) as draft, running(given, inputs) as as_given:
+        made = _make(traced, to, draft, progress)
+        progress(f"verifying on {len(inputs.feeds)} inputs")
+        proof = prove(as_given, draft.baseline_path, draft.model_path, inputs)
+        progress("writing the bundle")
+        manifest = build_manifest(network.source, to, made, proof, inputs.origin, network.warnings)
+        draft.finish(proof.feeds, proof.expected, manifest)
+    return read_bundle(output)
+
+
+def _as_given(network: Network, traced: Traced, request: Request) -> Given:
+    """What the baked network must equal in the end: the torch network, or the file itself."""
+    if network.module is None:
+        return request.path
+    return network.module, [output.name or "" for output in traced.model.graph.outputs]
+
+
+def _make(traced: Traced, to: Device, draft: Draft, progress: Progress) -> Made:
+    """Bake and lower, write both models, and say what was made."""
+    model, baseline = traced.model, traced.model.clone()
     baked = bake(model, progress)
     progress(f"lowering to opset {to.opset}")
     lowered = [PassRecord.of_lowering(lower(graph, to)) for graph in (baseline, model)][1]
-    forms = Forms(network.module, original, baseline, model)
-    proof = prove(forms, network.samples, request.seed, progress)
-    progress("writing the bundle")
-    manifest = build_manifest(
-        source=network.source,
-        device=to,
-        model=model,
+    draft.write_models(model, baseline)
+    made = Made(
+        exporter=traced.exporter,
+        interface=Interface.of(model),
         passes=(*baked.passes, lowered),
         layers=baked.layers,
-        exporter=network.traced.exporter,
-        parity=proof.parities,
-        accuracy=proof.accuracy,
-        samples_from=network.samples.name if network.samples else f"random, seed {request.seed}",
         before=cost(baseline),
         after=cost(model),
-        warnings=network.warnings,
     )
-    write_bundle(
-        output,
-        model=model,
-        baseline=baseline,
-        samples_in=proof.feeds,
-        expected_out=proof.expected,
-        manifest=manifest,
-        force=force,
-    )
-    return read_bundle(output)
+    _let_go(model, baseline)
+    return made
+
+
+def _let_go(*models: ir.Model) -> None:
+    """Free the weights of models that are on disk now, before ONNX Runtime loads them again.
+
+    Emptied by hand, because the rules of torch's exporter keep their last match, and with it the whole graph.
+    """
+    for model in models:
+        for value in model.graph.initializers.values():
+            value.const_value = None
+    gc.collect()
+    with suppress(OSError, AttributeError):  # glibc alone needs, and has, a word to hand back what is free
+        ctypes.CDLL(None).malloc_trim(0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, TypeAlias
 
 import onnx_ir as ir
 
@@ -16,7 +19,13 @@ from edgeshrink.verify import Parity, compare_outputs, require, run_onnx, run_to
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Forms", "Proof", "prove"]
+__all__ = ["Given", "Inputs", "Proof", "inputs_for", "prove", "running"]
+
+Given: TypeAlias = "tuple[nn.Module, list[str]] | Path"
+"""What the user gave: a torch network with the names of its outputs, or an .onnx file."""
+
+Outputs = tuple[str, list[dict[str, Array]]]
+"""What kind of network ran, `torch` or `file`, and its outputs, one dictionary an input."""
 
 RANDOM_INPUTS = 32
 """How many random inputs every export is verified with, beside the user's own samples."""
@@ -32,20 +41,32 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Forms:
-    """One network in all its forms.
+class Inputs:
+    """What a network is proven with.
 
     Attributes:
-        module: The torch network, None where an .onnx file was given.
-        original: The graph as it was traced or read.
-        baseline: The graph lowered, not baked.
-        baked: The graph baked and lowered.
+        feeds: The user's samples in batches of the network's own size, then random inputs.
+        given: How many of them hold the user's samples.
+        labels: One class index a sample, or None.
+        origin: Where they come from, for the manifest.
     """
 
-    module: nn.Module | None
-    original: ir.Model
-    baseline: ir.Model
-    baked: ir.Model
+    feeds: list[dict[str, Array]]
+    given: int
+    labels: Array | None
+    origin: str
+
+
+def inputs_for(model: ir.Model, samples: Samples | None, seed: int) -> Inputs:
+    """The user's samples, if any, and 32 random inputs from a fixed seed.
+
+    Raises:
+        InputError: The samples do not fit the network.
+    """
+    given = split_samples(samples, model) if samples else []
+    drawn = random_inputs(model, RANDOM_INPUTS, seed)
+    origin = samples.name if samples else f"random, seed {seed}"
+    return Inputs([*given, *drawn], len(given), samples.labels if samples else None, origin)
 
 
 @dataclass(frozen=True)
@@ -65,33 +86,48 @@ class Proof:
     expected: list[dict[str, Array]]
 
 
-def prove(forms: Forms, samples: Samples | None, seed: int, progress: Callable[[str], None]) -> Proof:
-    """Run the user's samples and random inputs through all forms of a network.
+@contextmanager
+def running(given: Given, inputs: Inputs) -> Iterator[Future[Outputs]]:
+    """Run what the user gave beside whatever the block does; torch keeps one core busy, and only one.
+
+    Leaving the block early, by an error or Ctrl-C, stops it after the input it is at.
+    """
+    stopped = Event()
+    feeds = (feed for feed in inputs.feeds if not stopped.is_set())
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            yield beside.submit(_run_given, given, feeds)
+        finally:
+            stopped.set()
+
+
+def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs) -> Proof:
+    """Run all inputs through the files of a network before and after baking, and compare.
+
+    Args:
+        as_given: The outputs of what the user gave, once they are there.
+        baseline: The network lowered, not baked.
+        baked: The network baked and lowered.
+        inputs: What both are run on.
 
     Raises:
         ParityError: The baked network differs from the one before baking, or from what was given.
-        InputError: The samples do not fit the network.
     """
-    given = split_samples(samples, forms.baseline) if samples else []
-    feeds = [*given, *random_inputs(forms.baseline, RANDOM_INPUTS, seed)]
-    progress(f"verifying on {len(feeds)} inputs")
-    with ThreadPoolExecutor(1) as beside:  # torch keeps one core busy, ONNX Runtime has the others
-        originally = beside.submit(_run_original, forms, feeds)
-        before, after = run_onnx(forms.baseline, feeds), run_onnx(forms.baked, feeds)
-        origin, as_given = originally.result()
+    feeds, given = inputs.feeds, inputs.given
+    before, after = run_onnx(baseline, feeds), run_onnx(baked, feeds)
+    origin, outputs_given = as_given.result()
     parities = {}
-    for name, outputs in (("baseline", before), (origin, as_given)):
+    for name, outputs in (("baseline", before), (origin, outputs_given)):
         parities[name] = compare_outputs(outputs, after)
         require(parities[name], f"The baked network against {_WORDS[name]}")
-    labels = samples.labels if samples else None
-    kept = min(len(given) or len(feeds), BUNDLED_SAMPLES)
-    accuracy = Accuracy.measure(labels, before[: len(given)], after[: len(given)])
+    kept = min(given or len(feeds), BUNDLED_SAMPLES)
+    accuracy = Accuracy.measure(inputs.labels, before[:given], after[:given])
     return Proof(parities, accuracy, feeds[:kept], before[:kept])
 
 
-def _run_original(forms: Forms, feeds: list[dict[str, Array]]) -> tuple[str, list[dict[str, Array]]]:
-    """What the user gave, and its outputs."""
-    if forms.module is None:
-        return "file", run_onnx(forms.original, feeds)
-    names = [output.name or "" for output in forms.baseline.graph.outputs]
-    return "torch", run_torch(forms.module, feeds, names)
+def _run_given(given: Given, feeds: Iterable[dict[str, Array]]) -> Outputs:
+    """What kind of network the user gave, and its outputs."""
+    if isinstance(given, tuple):
+        module, output_names = given
+        return "torch", run_torch(module, feeds, output_names)
+    return "file", run_onnx(given, feeds)

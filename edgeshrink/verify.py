@@ -10,8 +10,9 @@ Types of fewer bits get four of their own steps; integers and booleans must be e
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,7 @@ def _step(dtype: np.dtype[Any]) -> float:
     return float(ml_dtypes.finfo(dtype).eps)  # type: ignore[no-untyped-call]
 
 
-def run_onnx(model: ir.Model | Path, feeds: Sequence[Feed]) -> list[dict[str, Array]]:
+def run_onnx(model: ir.Model | Path, feeds: Iterable[Feed]) -> list[dict[str, Array]]:
     """The outputs of `model` in ONNX Runtime on the CPU, one dictionary a feed.
 
     Raises:
@@ -170,7 +171,8 @@ def _session(model: ir.Model | Path) -> Any:
             return _session(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # it logs what it raises too
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # torch needs the cores next
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = max((os.cpu_count() or 1) - 1, 1)  # torch keeps a core busy beside it
     try:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no public class
@@ -178,7 +180,7 @@ def _session(model: ir.Model | Path) -> Any:
 
 
 def run_torch(
-    module: torch.nn.Module, feeds: Sequence[Feed], output_names: Sequence[str]
+    module: torch.nn.Module, feeds: Iterable[Feed], output_names: Sequence[str]
 ) -> list[dict[str, Array]]:
     """The outputs of the torch network on the same feeds, under the graph's output names."""
     import torch

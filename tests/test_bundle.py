@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgeshrink import bundle
-from edgeshrink.bundle import check_target, read_bundle, write_bundle, write_device_package
+from edgeshrink.bundle import check_target, new_bundle, read_bundle, write_device_package
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.verify import run_onnx
 from tests.lower.support import parse
@@ -22,15 +22,10 @@ PARTS = {"model.onnx", "baseline.onnx", "samples.npz", "manifest.json", "edgeshr
 
 def write(path: Path, *, note: str = "", force: bool = False) -> Path:
     model = parse("(float[1, 2] x) => (float[1, 2] y) { y = Neg(x) }")
-    return write_bundle(
-        path,
-        model=model,
-        baseline=model,
-        samples_in=FEEDS,
-        expected_out=run_onnx(model, FEEDS),
-        manifest={"schema_version": 1, "note": note},
-        force=force,
-    )
+    with new_bundle(path, force=force) as draft:
+        draft.write_models(model, model)
+        draft.finish(FEEDS, run_onnx(draft.model_path, FEEDS), {"schema_version": 1, "note": note})
+    return path
 
 
 def only(folder: Path) -> list[str]:

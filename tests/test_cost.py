@@ -8,6 +8,7 @@ import pytest
 
 from edgeshrink.cost import cost
 from edgeshrink.inputs import InputSpec
+from edgeshrink.onnx_bytes import size_of, write_model
 from edgeshrink.trace import trace_module
 from tests.lower.support import parse
 from tests.models import resnet18
@@ -63,11 +64,31 @@ def test_a_resnet_18_costs_what_the_books_say() -> None:
     assert found.nodes == 49
 
 
-def test_the_size_is_the_files_size(tmp_path: Path) -> None:
+def test_the_size_is_the_files_size_and_the_file_is_plain_onnx(tmp_path: Path) -> None:
     big = np.random.default_rng(0).standard_normal((40, 30)).astype(np.float32)
     model = parse(
         "(float[2, 30] x) => (y) { a = Gemm<transB=1>(x, w, c) y = Add(a, c) }", w=big, c=weight(40)
     )
     path = tmp_path / "model.onnx"
-    ir.save(model, path)
-    assert path.stat().st_size == cost(model).bytes
+    write_model(model, path)
+    assert path.stat().st_size == size_of(model) == cost(model).bytes
+    again = ir.load(path)
+    assert np.array_equal(again.graph.initializers["w"].const_value.numpy(), big)
+    assert [node.op_type for node in again.graph] == ["Gemm", "Add"]
+
+
+def test_external_data_is_written_into_the_one_file(tmp_path: Path) -> None:
+    model = parse("(float[2, 30] x) => (y) { y = MatMul(x, w) }", w=weight(30, 40))
+    ir.save(model, tmp_path / "split.onnx", external_data="split.data")
+    write_model(ir.load(tmp_path / "split.onnx"), tmp_path / "one.onnx")
+    (tmp_path / "split.data").unlink()
+    assert ir.load(tmp_path / "one.onnx").graph.initializers["w"].const_value.numpy().sum() == 1200
+
+
+def test_every_width_of_number_is_written_as_it_is(tmp_path: Path) -> None:
+    for kind in (np.float16, np.float64, np.int8, np.int64, np.bool_):
+        array = (np.arange(3000) % 2).astype(kind)
+        write_model(
+            parse("(float[1] x) => (y, z) { y = Relu(x) z = Identity(w) }", w=array), tmp_path / "m.onnx"
+        )
+        assert np.array_equal(ir.load(tmp_path / "m.onnx").graph.initializers["w"].const_value.numpy(), array)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LADDER = (
-    {"errors", "digest"},
+    {"errors", "digest", "onnx_bytes"},
     {"graph", "cost", "devices", "machine", "inputs", "onnx_reader", "signature", "dendrites"},
     {"checkpoint", "trace", "bake", "lower", "verify", "bundle", "manifest", "proof"},
     {"pipeline", "inspection", "comparison", "zoo"},

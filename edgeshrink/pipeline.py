@@ -7,6 +7,7 @@ import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec, Samples, read_samples
 from edgeshrink.lower import lower
 from edgeshrink.manifest import Interface, Made, PassRecord, Source, build_manifest
-from edgeshrink.proof import Given, inputs_for, prove, running
+from edgeshrink.proof import Given, inputs_for, prove, run_given, running
 from edgeshrink.trace import Traced, read_onnx, trace_module
 
 if TYPE_CHECKING:
@@ -212,7 +213,10 @@ def export(
     network, traced = load_network(request, progress)
     inputs = inputs_for(traced.model, network.samples, request.seed)
     given = _as_given(network, traced, request)
-    with new_bundle(output, force=force) as draft, running(given, inputs) as as_given:
+    with (
+        new_bundle(output, force=force) as draft,
+        running(partial(run_given, given), inputs.feeds) as as_given,
+    ):
         made = _make(traced, to, draft, progress)
         progress(f"verifying on {len(inputs.feeds)} inputs")
         proof = prove(as_given, draft.baseline_path, draft.model_path, inputs)

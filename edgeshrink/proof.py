@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import onnx_ir as ir
 
 from edgeshrink.inputs import Array, Samples, random_inputs, split_samples
 from edgeshrink.manifest import Accuracy
-from edgeshrink.verify import Parity, compare_outputs, require, run_onnx, run_torch
+from edgeshrink.verify import Feed, Parity, compare_outputs, require, run_onnx, run_torch
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Given", "Inputs", "Proof", "inputs_for", "prove", "running"]
+__all__ = ["Given", "Inputs", "Proof", "inputs_for", "prove", "run_given", "running"]
+
+Result = TypeVar("Result")
 
 Given: TypeAlias = "tuple[nn.Module, list[str]] | Path"
 """What the user gave: a torch network with the names of its outputs, or an .onnx file."""
@@ -87,16 +90,15 @@ class Proof:
 
 
 @contextmanager
-def running(given: Given, inputs: Inputs) -> Iterator[Future[Outputs]]:
-    """Run what the user gave beside whatever the block does; torch keeps one core busy, and only one.
+def running(run: Callable[[Iterable[Feed]], Result], feeds: Sequence[Feed]) -> Iterator[Future[Result]]:
+    """Run a network on its inputs beside whatever the block does; each form of it keeps one core busy.
 
-    Leaving the block early, by an error or Ctrl-C, stops it after the input it is at.
+    Leaving the block early, by an error or Ctrl-C, stops the run after the input it is at.
     """
     stopped = Event()
-    feeds = (feed for feed in inputs.feeds if not stopped.is_set())
     with ThreadPoolExecutor(1) as beside:
         try:
-            yield beside.submit(_run_given, given, feeds)
+            yield beside.submit(run, (feed for feed in feeds if not stopped.is_set()))
         finally:
             stopped.set()
 
@@ -114,8 +116,10 @@ def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs
         ParityError: The baked network differs from the one before baking, or from what was given.
     """
     feeds, given = inputs.feeds, inputs.given
-    before, after = run_onnx(baseline, feeds), run_onnx(baked, feeds)
-    origin, outputs_given = as_given.result()
+    with running(partial(run_onnx, baked), feeds) as after_baking:
+        before = run_onnx(baseline, feeds)
+        after = after_baking.result()
+        origin, outputs_given = as_given.result()
     parities = {}
     for name, outputs in (("baseline", before), (origin, outputs_given)):
         parities[name] = compare_outputs(outputs, after)
@@ -125,7 +129,7 @@ def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs
     return Proof(parities, accuracy, feeds[:kept], before[:kept])
 
 
-def _run_given(given: Given, feeds: Iterable[dict[str, Array]]) -> Outputs:
+def run_given(given: Given, feeds: Iterable[Feed]) -> Outputs:
     """What kind of network the user gave, and its outputs."""
     if isinstance(given, tuple):
         module, output_names = given

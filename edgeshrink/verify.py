@@ -28,7 +28,7 @@ from edgeshrink.inputs import Array
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FLOOR", "TOLERANCE", "Parity", "compare_outputs", "require", "run_onnx", "run_torch"]
+__all__ = ["FLOOR", "TOLERANCE", "Feed", "Parity", "compare_outputs", "require", "run_onnx", "run_torch"]
 
 Feed = Mapping[str, Array]
 

@@ -16,26 +16,28 @@ TARGETS = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text(encodi
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("readme")
+def places(tmp_path_factory):
+    """The folders a reader stands in, block after block: a `cd` counts for all that follow."""
+    return [tmp_path_factory.mktemp("readme")]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.strip().splitlines()[0])
-def test_shell_block_runs(block, place):
-    """Blocks run in order in one folder; `make` is not called from inside its own test, only looked up."""
+def test_shell_block_runs(block, places):
+    """Blocks run in order, as typed; `make` is not called from inside its own test, only looked up."""
     made = re.findall(r"(?m)^make (\w+)", block)
     assert set(made) <= TARGETS
     lines = [line for line in block.splitlines() if not line.startswith("make ")]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
-        cwd=place,
+        ["bash", "-euo", "pipefail", "-c", "\n".join([*lines, "pwd"])],
+        cwd=places[-1],
         env=environment,
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    places.append(Path(done.stdout.splitlines()[-1]))
 
 
 def test_there_are_blocks_to_run():

@@ -101,7 +101,7 @@ def _passed(profiles):
 
 
 def _next(paths):
-    return "compare {} {}".format(paths[0], paths[1]) if len(paths) > 1 else "report {}".format(paths[0])
+    return "compare {} {}".format(paths[0], paths[1] if len(paths) > 1 else "ANOTHER.profile.json")
 
 
 def _milliseconds(value):

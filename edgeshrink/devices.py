@@ -74,6 +74,7 @@ class Device:
 _HEAD = {"name", "aliases", "description", "board_models"}
 _FACTS = {f.name: f for f in fields(Device) if f.name not in _HEAD | {"sources"}}
 _KINDS: Mapping[str, type] = MappingProxyType({"str": str, "int": int, "bool": bool})
+_FORM = "See profiles/jetson-nano.toml of edgeshrink for the form."
 
 
 def device(name: str) -> Device:
@@ -123,7 +124,7 @@ def _this_jetson() -> Device:
             return found
     raise InputError(
         f"This Jetson calls itself {model!r}, and no profile describes it.",
-        "Write one (see profiles/ and CONTRIBUTING.md) and give its path with --device.",
+        f"Write one and give its path with --device. {_FORM}",
     )
 
 
@@ -136,15 +137,15 @@ def read_device(path: Path) -> Device:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"The device profile {path} cannot be read: {error.strerror}.") from error
+        raise InputError(f"The device profile {path} cannot be read: {error.strerror}.", _FORM) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"The device profile {path} is no TOML: {error}.") from error
+        raise InputError(f"The device profile {path} is no TOML: {error}.", _FORM) from error
     faults: list[str] = []
     head = _read_head(document, faults)
     facts, sources = _read_facts(document.get("facts", {}), faults)
     if faults:
         raise InputError(
-            f"The device profile {path} is not valid:\n" + "\n".join(f"- {fault}" for fault in faults)
+            f"The device profile {path} is not valid:\n" + "\n".join(f"- {fault}" for fault in faults), _FORM
         )
     return Device(**head, **facts, sources=MappingProxyType(sources))
 
@@ -155,16 +156,14 @@ def _read_head(document: Mapping[str, Any], faults: list[str]) -> dict[str, Any]
     for key in ("name", "description"):
         if not isinstance(document.get(key), str) or not document[key]:
             faults.append(f"`{key}` must be a text")
+    lists: dict[str, tuple[str, ...]] = {}
     for key in ("aliases", "board_models"):
         value = document.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            lists[key] = tuple(value)
+        else:
             faults.append(f"`{key}` must be a list of texts")
-    return {
-        "name": document.get("name", ""),
-        "description": document.get("description", ""),
-        "aliases": tuple(document.get("aliases", ())),
-        "board_models": tuple(document.get("board_models", ())),
-    }
+    return {"name": document.get("name", ""), "description": document.get("description", ""), **lists}
 
 
 def _read_facts(table: object, faults: list[str]) -> tuple[dict[str, Any], dict[str, str]]:

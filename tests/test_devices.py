@@ -88,6 +88,7 @@ def test_every_fault_of_a_profile_is_listed_at_once(tmp_path: Path) -> None:
     name = ""
     description = "x"
     alias = ["y"]
+    board_models = 3
     [facts]
     runtime = "abacus"
     opset = "13"
@@ -99,6 +100,7 @@ def test_every_fault_of_a_profile_is_listed_at_once(tmp_path: Path) -> None:
     for fault in (
         "`name` must be a text",
         "`alias` is not known; did you mean `aliases`?",
+        "`board_models` must be a list of texts",
         "`facts.runtime` must be one of onnxruntime, tensorrt, not 'abacus'",
         "`facts.opset` must be a whole number, not '13'",
         "`memory_byte` is not known; did you mean `memory_bytes`?",

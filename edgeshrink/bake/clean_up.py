@@ -58,14 +58,12 @@ class CleanUp(BakePass):
 def _skip_identities(graph: ir.Graph) -> None:
     """Let readers of Identity(x) read x; a graph output hands its name to x, if x is free to take it."""
     for node in list(graph):
-        if node.op_type != "Identity" or node.domain not in ("", "ai.onnx") or node.inputs[0] is None:
+        if node.op_type != "Identity" or node.domain != "" or node.inputs[0] is None:
             continue
         source, output = node.inputs[0], node.outputs[0]
         if not output.is_graph_output():
             output.replace_all_uses_with(source)
-        elif source.producer() in (None, node) or source.is_graph_output() or node.graph is not graph:
-            continue
-        else:
+        elif source.producer() is not None and not source.is_graph_output():
             source.name, output.name = output.name, None
             output.replace_all_uses_with(source, replace_graph_outputs=True)
             graph.remove(node, safe=True)
@@ -99,7 +97,7 @@ def _merge_equal_nodes(graph: ir.Graph) -> None:
 def _expression(node: ir.Node) -> Hashable | None:
     """What a node computes; None where two such nodes may differ: random ones, custom ones, subgraphs."""
     attributes = list(node.attributes.values())
-    custom = node.domain not in ("", "ai.onnx") or node.op_type in _RANDOM
+    custom = node.domain != "" or node.op_type in _RANDOM
     if custom or any(attribute.type not in _COMPARABLE or attribute.is_ref() for attribute in attributes):
         return None
     settings = frozenset((attribute.name, attribute.type, _frozen(attribute)) for attribute in attributes)

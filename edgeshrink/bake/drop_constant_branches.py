@@ -42,7 +42,7 @@ class DropConstantBranches(BakePass):
 
 
 def _replace_operands(graph: ir.Graph, node: ir.Node, analysis: Analysis) -> int:
-    if node.op_type not in _BROADCASTS or node.domain not in ("", "ai.onnx"):
+    if node.op_type not in _BROADCASTS or node.domain != "":
         return 0
     replaced = 0
     for index, value in enumerate(node.inputs):
@@ -83,7 +83,7 @@ def _constant_form(value: ir.Value, analysis: Analysis) -> npt.NDArray[Any] | No
 def _drop_neutral(graph: ir.Graph) -> None:
     """Let readers of x + 0 or x * 1 read x, where neither shape nor a graph output's name is lost."""
     for node in graph:
-        neutral = _NEUTRAL.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        neutral = _NEUTRAL.get(node.op_type) if node.domain == "" else None
         output = node.outputs[0]
         if neutral is None or len(node.inputs) != 2 or output.is_graph_output():
             continue

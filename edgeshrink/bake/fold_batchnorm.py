@@ -62,10 +62,10 @@ def _fold(graph: ir.Graph, norm: ir.Node) -> bool:
 def _layer_before(norm: ir.Node) -> ir.Node | None:
     """The layer whose output a BatchNorm alone reads."""
     source = norm.inputs[0] if norm.op_type == "BatchNormalization" and len(norm.outputs) == 1 else None
-    layer = source.producer() if source is not None and norm.domain in ("", "ai.onnx") else None
+    layer = source.producer() if source is not None and norm.domain == "" else None
     if source is None or layer is None or is_shared(source) or layer.graph is not norm.graph:
         return None
-    known = layer.domain in ("", "ai.onnx") and layer.op_type in ("Conv", "ConvTranspose", "Gemm")
+    known = layer.domain == "" and layer.op_type in ("Conv", "ConvTranspose", "Gemm")
     return layer if known else None
 
 

@@ -47,7 +47,7 @@ class TrimKernels(BakePass):
 
 
 def _trimmable(node: ir.Node) -> bool:
-    if node.op_type != "Conv" or node.domain not in ("", "ai.onnx") or is_shared(weight_of(node)):
+    if node.op_type != "Conv" or node.domain != "" or is_shared(weight_of(node)):
         return False
     shaped = source_of(node).shape is not None and node.outputs[0].shape is not None
     return shaped and node.attributes.get_string("auto_pad", "NOTSET") == "NOTSET"

@@ -69,7 +69,7 @@ def add_to_bias(node: ir.Node, delta: npt.NDArray[np.float64]) -> tuple[ir.Node,
     adder, index = _bias_adder(node, dtype) if node.op_type == "MatMul" else (node, 2)
     bias = adder.inputs[index] if len(adder.inputs) > index else None
     old = array_of(bias)
-    total = delta if old is None else np.broadcast_to(old.astype(np.float64), _common(old, delta)) + delta
+    total = delta if old is None else old.astype(np.float64) + delta
     if bias is None or old is None or is_shared(bias) or old.shape != total.shape:
         assert isinstance(node.graph, ir.Graph)
         bias = add_constant(node.graph, name, total.astype(dtype))
@@ -77,10 +77,6 @@ def add_to_bias(node: ir.Node, delta: npt.NDArray[np.float64]) -> tuple[ir.Node,
     else:
         replace_weight(bias, total.astype(dtype))
     return adder, bias
-
-
-def _common(a: Array, b: Array) -> tuple[int, ...]:
-    return np.broadcast_shapes(a.shape, b.shape)
 
 
 def _bias_adder(node: ir.Node, dtype: np.dtype[Any]) -> tuple[ir.Node, int]:

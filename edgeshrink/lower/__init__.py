@@ -110,7 +110,7 @@ def _know_types(model: ir.Model) -> None:
 def _require_all_lowered(model: ir.Model, device: Device, opset: int, target: int) -> None:
     lines = []
     for node in model.graph.all_nodes():
-        if node.domain not in ("", "ai.onnx"):
+        if node.domain != "":
             foreign = device.runtime != "onnxruntime"  # which has operators of its own
             faults = [f"its domain {node.domain!r} is not ONNX's"] if foreign else []
         else:

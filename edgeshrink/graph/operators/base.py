@@ -16,6 +16,7 @@ __all__ = [
     "Operator",
     "Size",
     "describe",
+    "is_padded",
     "operator_of",
     "opset_of",
     "register",
@@ -84,7 +85,7 @@ def operator_of(node: ir.Node) -> Operator:
     """
     values = [*node.inputs, *node.outputs]
     unshaped = any(value is not None and value.shape is None for value in values)
-    custom = node.domain not in ("", "ai.onnx") or opset_of(node) < _OLDEST_OPSET
+    custom = node.domain != "" or opset_of(node) < _OLDEST_OPSET
     if custom or unshaped or len(node.outputs) != 1:
         return _UNKNOWN
     return _REGISTRY.get(node.op_type, _UNKNOWN)
@@ -99,6 +100,12 @@ def opset_of(node: ir.Node) -> int:
 def describe(node: ir.Node) -> str:
     """Name a node for a message: op type and node name."""
     return f"{node.op_type} '{node.name}'" if node.name else node.op_type
+
+
+def is_padded(node: ir.Node) -> bool:
+    """Whether a Conv or pool pads its input: explicitly on any side, or automatically and not VALID."""
+    automatic = node.attributes.get_string("auto_pad", "NOTSET").startswith("SAME")
+    return automatic or any(node.attributes.get_ints("pads", [0]))
 
 
 def source_of(node: ir.Node) -> ir.Value:

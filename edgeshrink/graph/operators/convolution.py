@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants, array_of
 from edgeshrink.graph.demand import Demand
-from edgeshrink.graph.operators.base import EVERYTHING, register, sizes, source_of
+from edgeshrink.graph.operators.base import EVERYTHING, is_padded, register, sizes, source_of
 from edgeshrink.graph.operators.contraction import Axes, Contraction, has_plain_bias, tie_bias, weight_of
 from edgeshrink.graph.spaces import Spaces
 
@@ -27,9 +27,8 @@ class Convolution(Contraction):
         return Axes(source=1, output=1, rows=0, columns=1) if _groups(node) == 1 else None
 
     def padded(self, node: ir.Node) -> bool:
-        """Explicit padding of any side, or automatic padding other than VALID."""
-        auto_pad = node.attributes.get_string("auto_pad", "NOTSET")
-        return auto_pad.startswith("SAME") or any(node.attributes.get_ints("pads", [0]))
+        """Whether its own attributes say so."""
+        return is_padded(node)
 
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """As a contraction, or, depthwise, one space through input, weight, bias and output."""

@@ -153,9 +153,7 @@ def _computed(node: ir.Node, feeds: list[npt.NDArray[Any] | None]) -> npt.NDArra
     """The node on its constants; nan, which stands for not known, where the reference cannot compute it."""
     try:
         return evaluate(node, feeds)
-    except (
-        Exception
-    ):  # whatever an op that the reference lacks, or has for other types only, happens to raise
+    except Exception:  # an op that the reference lacks, or has for other types only, may raise anything
         return float("nan")
 
 

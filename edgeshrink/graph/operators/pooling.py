@@ -9,7 +9,15 @@ import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants, array_of
 from edgeshrink.graph.demand import Demand
-from edgeshrink.graph.operators.base import EVERYTHING, Operator, describe, register, sizes, source_of
+from edgeshrink.graph.operators.base import (
+    EVERYTHING,
+    Operator,
+    describe,
+    is_padded,
+    register,
+    sizes,
+    source_of,
+)
 from edgeshrink.graph.spaces import Spaces
 
 __all__ = ["Pooling", "Reduction"]
@@ -45,9 +53,7 @@ class Pooling(Operator):
 def _averages_padding(node: ir.Node) -> bool:
     if node.op_type != "AveragePool" or not node.attributes.get_int("count_include_pad", 0):
         return False
-    padded = any(node.attributes.get_ints("pads", [0]))
-    automatic = node.attributes.get_string("auto_pad", "NOTSET").startswith("SAME")
-    return padded or automatic or bool(node.attributes.get_int("ceil_mode", 0))
+    return is_padded(node) or bool(node.attributes.get_int("ceil_mode", 0))
 
 
 def _every_window_sees_input(node: ir.Node) -> bool:
@@ -61,9 +67,8 @@ def _every_window_sees_input(node: ir.Node) -> bool:
     if any(pad >= size for pad, size in zip(pads, [*kernel, *kernel], strict=True)):
         return False
     ceil_mode = node.attributes.get_int("ceil_mode", 0)
-    automatic = node.attributes.get_string("auto_pad", "NOTSET").startswith("SAME")
     dilated = any(step != 1 for step in node.attributes.get_ints("dilations", [1]))
-    if dilated and (any(pads) or automatic or ceil_mode):
+    if dilated and (is_padded(node) or ceil_mode):
         return False
     return not ceil_mode or _last_windows_see_input(node, pads)
 

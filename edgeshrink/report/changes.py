@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
+from edgeshrink.report.table import plain_table
 from edgeshrink.report.text import bytes_text, count_text, counted, kernel_text, ratio_text
 
-__all__ = ["cost_rows", "cost_table", "layer_table", "pass_table"]
+__all__ = ["cost_rows", "print_changes"]
 
 _FIGURES = {"parameters": count_text, "macs": count_text, "bytes": bytes_text, "nodes": count_text}
 _TITLES = {
@@ -20,9 +22,20 @@ _TITLES = {
 }
 
 
-def pass_table(passes: Iterable[Mapping[str, Any]]) -> Table:
+def print_changes(console: Console, changes: Mapping[str, Any]) -> None:
+    """Print the tables of a manifest or a forecast, by its `passes`, `layers`, `before` and `after`."""
+    for table in (
+        _pass_table(changes["passes"]),
+        _layer_table(changes["layers"]),
+        _cost_table(changes["before"], changes["after"]),
+    ):
+        console.print(table)
+        console.print()
+
+
+def _pass_table(passes: Iterable[Mapping[str, Any]]) -> Table:
     """One row a pass that changed something."""
-    table = Table("pass", "what it did", title="Passes", title_justify="left", box=None, pad_edge=False)
+    table = plain_table("Passes", "pass", "what it did")
     for record in passes:
         if record["changed"]:
             did = ", ".join(counted(count, what) for what, count in record["detail"].items() if count)
@@ -30,13 +43,9 @@ def pass_table(passes: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
-def layer_table(layers: Sequence[Mapping[str, Any]]) -> Table:
+def _layer_table(layers: Sequence[Mapping[str, Any]]) -> Table:
     """Units and kernel of every layer before and after, and why units stay."""
-    table = Table(title="Layers", title_justify="left", box=None, pad_edge=False)
-    table.add_column("layer")
-    table.add_column("op")
-    table.add_column("units", justify="right")
-    table.add_column("kernel", justify="right")
+    table = plain_table("Layers", "layer", "op", right=("units", "kernel"))
     table.add_column("why not fewer", overflow="fold")
     for layer in layers:
         table.add_row(
@@ -61,12 +70,9 @@ def cost_rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple
     ]
 
 
-def cost_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+def _cost_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
     """The figures before and after baking."""
-    table = Table(title="Before and after", title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
-    for title in ("before", "after", "smaller by"):
-        table.add_column(title, justify="right")
+    table = plain_table("Before and after", "", right=("before", "after", "smaller by"))
     for row in cost_rows(before, after):
         table.add_row(*row)
     return table

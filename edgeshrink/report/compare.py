@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from edgeshrink.report.table import plain_table
 from edgeshrink.report.text import bytes_text
 
-__all__ = ["figure_text", "print_comparison", "ratio_with_interval"]
+__all__ = ["figure_cells", "print_comparison", "print_reasons", "ratio_with_interval"]
 
 
 def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
     """Print the figures of two profiles and their ratios; what was not measured says why."""
-    models = comparison["models"]
     word = " (emulated)" if comparison["emulated"] else ""
-    table = Table(box=None, pad_edge=False, title=f"Before and after{word}", title_justify="left")
-    table.add_column("")
-    table.add_column(models["before"]["name"], justify="right")
-    table.add_column(models["after"]["name"], justify="right")
-    table.add_column("better by", justify="right")
+    names = (comparison["models"][side]["name"] for side in ("before", "after"))
+    table = plain_table(f"Before and after{word}", "", right=(*names, "better by"))
     for row in comparison["rows"]:
-        table.add_row(
-            row["figure"], *(figure_text(row, key) for key in ("before", "after")), ratio_with_interval(row)
-        )
+        table.add_row(*figure_cells(row))
     console.print(table)
-    for row in comparison["rows"]:
-        if row.get("reason"):
-            console.print(f"{row['figure']}: not measured, because {row['reason']}")
+    print_reasons(console, comparison["rows"])
     console.print(f"\nintervals: 95%, {comparison['method']}")
 
 
-def figure_text(row: Mapping[str, Any], key: str) -> str:
+def print_reasons(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Say of each figure that was not measured why."""
+    for row in rows:
+        if row.get("reason"):
+            console.print(f"{row['figure']}: not measured, because {row['reason']}")
+
+
+def figure_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Title, before, after and ratio of one figure."""
+    return row["figure"], _figure_text(row, "before"), _figure_text(row, "after"), ratio_with_interval(row)
+
+
+def _figure_text(row: Mapping[str, Any], key: str) -> str:
     """One figure with its unit, a dash where it was not measured."""
     number = row[key]
     if number is None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from edgeshrink.comparison import compare, read_profile
 from edgeshrink.report.changes import cost_rows
-from edgeshrink.report.compare import figure_text, ratio_with_interval
+from edgeshrink.report.compare import figure_cells, print_reasons
+from edgeshrink.report.table import plain_table
 
 __all__ = ["demo_summary", "print_demo"]
 
@@ -32,12 +32,8 @@ def demo_summary(bundle: Path) -> dict[str, Any]:
 def print_demo(console: Console, summary: dict[str, Any], folder: Path) -> None:
     """Print accuracy, figures and measurements before and after, and the next command."""
     accuracy = summary["accuracy"]
-    table = Table(
-        title="\nThe digits network, before and after", title_justify="left", pad_edge=False, box=None
-    )
-    table.add_column("")
-    for title in ("before", "after", "better by"):
-        table.add_column(title, justify="right")
+    headings = ("before", "after", "better by")
+    table = plain_table("\nThe digits network, before and after", "", right=headings)
     table.add_row(
         f"accuracy on {accuracy['samples']:,} digits",
         f"{accuracy['before']:.1%}",
@@ -49,14 +45,8 @@ def print_demo(console: Console, summary: dict[str, Any], folder: Path) -> None:
     wanted = ("median latency", "peak memory of the process", "energy per inference")
     rows = [row for row in summary["comparison"]["rows"] if row["figure"] in wanted]
     for measured in rows:
-        table.add_row(
-            measured["figure"],
-            *(figure_text(measured, key) for key in ("before", "after")),
-            ratio_with_interval(measured),
-        )
+        table.add_row(*figure_cells(measured))
     console.print(table)
-    for measured in rows:
-        if measured.get("reason"):
-            console.print(f"{measured['figure']}: not measured, because {measured['reason']}")
+    print_reasons(console, rows)
     console.print(f"\nbundle: {folder / 'digits.edge'}")
     console.print("next:   edgeshrink inspect YOUR_CHECKPOINT.pt")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from edgeshrink.devices import Device
+from edgeshrink.report.table import plain_table
 from edgeshrink.report.text import bytes_text
 
 __all__ = ["print_devices"]
@@ -16,9 +16,7 @@ __all__ = ["print_devices"]
 
 def print_devices(console: Console, known: Sequence[Device], machine: Mapping[str, Any]) -> None:
     """Print the known devices and what this machine is; a dash stands for what is not known."""
-    table = Table(title="Known devices", title_justify="left", box=None, pad_edge=False)
-    for title in ("device", "also", "opset", "TensorRT", "memory", "what it is"):
-        table.add_column(title)
+    table = plain_table("Known devices", "device", "also", "opset", "TensorRT", "memory", "what it is")
     for device in known:
         memory = bytes_text(device.memory_bytes) if device.memory_bytes else "–"
         table.add_row(

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from edgeshrink.report.changes import cost_table, layer_table, pass_table
+from edgeshrink.report.changes import print_changes
 
 __all__ = ["print_export"]
 
@@ -25,13 +25,7 @@ def print_export(console: Console, manifest: Mapping[str, Any], path: Path) -> N
     console.print(
         f"{source['name']}: {source['format']}, for {manifest['device']} (opset {manifest['opset']})\n"
     )
-    for table in (
-        pass_table(manifest["passes"]),
-        layer_table(manifest["layers"]),
-        cost_table(manifest["before"], manifest["after"]),
-    ):
-        console.print(table)
-        console.print()
+    print_changes(console, manifest)
     _print_proof(console, manifest)
     console.print(f"\nbundle: {path}")
     console.print(f"next:   edgeshrink profile {path}")

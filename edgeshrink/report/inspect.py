@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeshrink.inspection import Inspection
-from edgeshrink.report.changes import cost_table, layer_table, pass_table
-from edgeshrink.report.text import count_text, counted, share_text
+from edgeshrink.report.changes import print_changes
+from edgeshrink.report.table import plain_table
+from edgeshrink.report.text import count_text, counted, kernel_text, share_text
 
 __all__ = ["print_inspection"]
 
@@ -37,29 +38,19 @@ def print_inspection(console: Console, found: Inspection, options: str) -> None:
             f"next: edgeshrink inspect {options} --arch FILE.py:FACTORY --input SHAPE", soft_wrap=True
         )
         return
-    forecast = asdict(found.forecast)
-    for table in (
-        pass_table(forecast["passes"]),
-        layer_table(forecast["layers"]),
-        cost_table(forecast["before"], forecast["after"]),
-    ):
-        console.print(table)
-        console.print()
+    print_changes(console, asdict(found.forecast))
     console.print(f"next: edgeshrink export {options}", soft_wrap=True)
 
 
 def _contents_table(found: Inspection) -> Table:
-    table = Table(title="In the file", title_justify="left", box=None, pad_edge=False)
-    table.add_column("layer")
-    table.add_column("kind")
-    for title in ("shape", "parameters", "dendrites", "masked", "zeros", "dead units"):
-        table.add_column(title, justify="right")
+    figures = ("shape", "parameters", "dendrites", "masked", "zeros", "dead units")
+    table = plain_table("In the file", "layer", "kind", right=figures)
     for layer in found.layers:
         dead = f" ({layer.dead_dendrites} dead)" if layer.dead_dendrites else ""
         table.add_row(
             layer.name,
             layer.kind,
-            "×".join(map(str, layer.shape)),
+            kernel_text(layer.shape),
             count_text(layer.parameters),
             f"{layer.dendrites}{dead}" if layer.dendrites else "",
             share_text(layer.masked, layer.parameters) if layer.masked else "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = ["bytes_text", "count_text", "counted", "kernel_text", "ratio_text", "share_text"]
 
 _UNITS = ("B", "kB", "MB", "GB")
@@ -28,7 +30,7 @@ def bytes_text(number: float) -> str:
 
 
 def ratio_text(before: float, after: float) -> str:
-    """How many times smaller: 3.42x, or a dash where there is nothing to divide by."""
+    """How many times smaller: 3.42×, or a dash where there is nothing to divide by."""
     return f"{before / after:.2f}×" if after else "–"
 
 
@@ -37,6 +39,6 @@ def share_text(part: float, whole: float) -> str:
     return f"{part / whole:.0%}" if whole else "–"
 
 
-def kernel_text(kernel: tuple[int, ...] | list[int]) -> str:
-    """A spatial kernel: 5×5."""
+def kernel_text(kernel: Sequence[int]) -> str:
+    """A spatial kernel, or any shape: 5×5."""
     return "×".join(str(size) for size in kernel)

@@ -3,6 +3,7 @@
 from edgeshrink_device.bar import Bar
 from edgeshrink_device.files import dumps, plan_outputs, write_all
 from edgeshrink_device.launches import LAUNCHES
+from edgeshrink_device.power import SOURCES
 from edgeshrink_device.profiling import profile_models
 from edgeshrink_device.runners import RUNNERS
 from edgeshrink_device.targets import find_targets
@@ -17,12 +18,13 @@ def add(subparsers):
     )
     add_option = parser.add_argument
     add_option("paths", nargs="+", metavar="BUNDLE|MODEL.onnx", help="bundle folders and model files")
-    add_option("--device", default="cpu", help="what to run on: cpu (ONNX Runtime)")
+    add_option("--device", default="cpu", help="what to run on: {} (cpu)".format(_listed(RUNNERS.names())))
     add_option("--seconds", type=float, default=3.0, help="timed work a model, at least (3)")
     add_option("--runs", type=int, default=50, help="timed runs a model, at least (50)")
     add_option("--launches", type=int, default=LAUNCHES, help="fresh processes a model ({})".format(LAUNCHES))
     add_option("--threads", type=int, default=1, help="threads inside an operator (1)")
-    add_option("--power", default="auto", metavar="SOURCE", help="auto, rapl or none (auto)")
+    sources = _listed(["auto", *SOURCES.names()])
+    add_option("--power", default="auto", metavar="SOURCE", help="{} (auto)".format(sources))
     add_option(
         "--samples", metavar="FILE.npz", help="inputs, and outputs to check, in place of the bundle's own"
     )
@@ -58,6 +60,10 @@ def run(options):
     ok = all(profile["parity"] is None or profile["parity"]["ok"] for profile in profiles)
     print(_as_json(profiles, paths, ok) if options.json else _as_text(profiles, paths))
     return 0 if ok else 1
+
+
+def _listed(names):
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _as_json(profiles, paths, ok):

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx_ir as ir
 
 import edgeshrink
 from edgeshrink.digest import sha256_of
 
 if TYPE_CHECKING:
+    import onnx_ir as ir
+
     from edgeshrink.bake.explain import LayerChange
     from edgeshrink.cost import Cost
     from edgeshrink.devices import Device

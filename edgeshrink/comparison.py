@@ -12,7 +12,13 @@ __all__ = ["compare", "read_profile"]
 
 Profile = dict[str, Any]
 
-_NEEDED = ("schema_version", "device", "model", "latency_ms", "memory_bytes", "emulated")
+_NEEDED = (
+    "emulated",
+    "device.name",
+    "model.name",
+    "memory_bytes.process_peak",
+    *(f"latency_ms.end_to_end.{key}" for key in ("times_ms", "median", "p90", "p99")),
+)
 
 _CONDITIONS = ("name", "cores_usable", "governor", "power_mode", "runner", "threads", "software")
 
@@ -21,7 +27,7 @@ def read_profile(path: Path) -> Profile:
     """Read a profile.json.
 
     Raises:
-        InputError: The file is missing, no JSON, or no profile.
+        InputError: The file is missing, no JSON, no profile, or of another schema version.
     """
     hint = "`edgeshrink profile MODEL.onnx` writes one."
     try:
@@ -30,14 +36,26 @@ def read_profile(path: Path) -> Profile:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint) from error
     except ValueError as error:
         raise InputError(f"{path} is no JSON file: {error}.", hint) from error
-    missing = [key for key in _NEEDED if not isinstance(document, dict) or key not in document]
-    if missing:
-        raise InputError(f"{path} is no profile: it has no {', '.join(missing)}.", hint)
+    if not _holds(document, "schema_version"):
+        raise InputError(f"{path} is no profile: it has no schema_version.", hint)
     if document["schema_version"] != 1:
         raise InputError(
-            f"{path} has schema version {document['schema_version']}; this edgeshrink reads version 1."
+            f"{path} has schema version {document['schema_version']}; this edgeshrink reads version 1.",
+            "Measure again with this edgeshrink, or compare with the one that measured.",
         )
+    missing = [key for key in _NEEDED if not _holds(document, key)]
+    if missing:
+        raise InputError(f"{path} is no profile: it has no {', '.join(missing)}.", hint)
     return document  # type: ignore[no-any-return]
+
+
+def _holds(document: Any, key: str) -> bool:
+    """Whether a document has what `a.b.c` names."""
+    for word in key.split("."):
+        if not isinstance(document, dict) or word not in document:
+            return False
+        document = document[word]
+    return True
 
 
 def compare(before: Profile, after: Profile) -> dict[str, Any]:

@@ -53,7 +53,20 @@ def test_other_conditions_are_pointed_out(run, profiles, tmp_path):
     assert "threads differ" in run("compare", profiles[1], tmp_path / "other.json").err
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1}', "\x00\x01"])
+NO_FIGURES = {
+    "schema_version": 1,
+    "emulated": False,
+    "device": {"name": "a"},
+    "model": {"name": "m"},
+    "memory_bytes": {"process_peak": 1},
+    "latency_ms": {"end_to_end": {"times_ms": [1.0]}},
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"schema_version": 1}', '{"schema_version": 2}', "\x00\x01", json.dumps(NO_FIGURES)],
+)
 def test_a_file_that_is_no_profile_is_refused(run, profiles, tmp_path, text):
     (tmp_path / "bad.json").write_text(text)
     result = run("compare", profiles[0], tmp_path / "bad.json")

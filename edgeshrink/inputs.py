@@ -101,7 +101,9 @@ def read_samples(path: str | Path) -> Samples:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
-        raise InputError(f"There is no file {path}.") from error
+        raise InputError(
+            f"There is no file {path}.", "Check the path; it is taken relative to the current folder."
+        ) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise InputError(f"{path} is no .npz of plain arrays: {error}.", _SAVE) from error
     labels = arrays.pop("labels", None)
@@ -139,7 +141,8 @@ def split_samples(samples: Samples, model: ir.Model) -> list[dict[str, Array]]:
         if array.shape[1:] != shape[1:] or not shape:
             raise InputError(
                 f"{samples.name}: input {name!r} has samples of shape {array.shape[1:]}, "
-                f"the network takes {shape[1:]}."
+                f"the network takes {shape[1:]}.",
+                _SAVE,
             )
         if array.dtype != dtype:
             hint = f"Save it as {name}.astype(numpy.{dtype})."
@@ -222,7 +225,7 @@ def _sizes(value: ir.Value) -> tuple[int, ...]:
 
 def _dtype(value: ir.Value) -> np.dtype[Any]:
     if value.dtype is None:
-        raise InputError(f"The network's input {value.name!r} states no element type.")
+        raise InputError(f"The network's input {value.name!r} states no element type.", "Export it with one.")
     return value.dtype.numpy()
 
 

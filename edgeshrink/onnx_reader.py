@@ -15,6 +15,7 @@ from edgeshrink.errors import InputError
 
 __all__ = ["OLDEST", "Traced", "read"]
 
+_AGAIN = "Copy it again, with its external data beside it, or export the network again."
 OLDEST = 13  # older forms (axes as attributes of Squeeze, say) would double what every pass has to know
 
 
@@ -55,17 +56,21 @@ def _load(path: Path) -> onnx.ModelProto:
     try:
         proto = onnx.load(path, load_external_data=False)
     except FileNotFoundError as error:
-        raise InputError(f"There is no file {path}.") from error
+        raise InputError(
+            f"There is no file {path}.", "Check the path; it is taken relative to the current folder."
+        ) from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.", "Check the file's permissions."
+        ) from error
     except Exception as error:  # protobuf's errors share no class over its versions
-        raise InputError(f"{path} is no ONNX file, or is cut off: {error}.") from error
+        raise InputError(f"{path} is no ONNX file, or is cut off: {error}.", _AGAIN) from error
     if not proto.graph.node:
-        raise InputError(f"{path} holds no network: it has no nodes.")
+        raise InputError(f"{path} holds no network: it has no nodes.", _AGAIN)
     try:
         onnx.checker.check_model(str(path))
     except Exception as error:  # a checker's or an inference's error, or a plain ValueError
-        raise InputError(f"{path} is not valid ONNX: {str(error).strip()}") from error
+        raise InputError(f"{path} is not valid ONNX: {str(error).strip()}", _AGAIN) from error
     return proto
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.inputs import Array
+from edgeshrink.manifest import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -26,7 +27,6 @@ __all__ = ["Bundle", "Draft", "check_target", "new_bundle", "read_bundle", "writ
 
 MANIFEST, MODEL, BASELINE = "manifest.json", "model.onnx", "baseline.onnx"
 SAMPLES, DEVICE_PACKAGE = "samples.npz", "edgeshrink-device.pyz"
-SCHEMA_VERSION = 1  # the newest manifest that read_bundle understands
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can hold: the same package gives the same bytes
 _MAIN = 'import runpy\n\nrunpy.run_module("edgeshrink_device", run_name="__main__", alter_sys=True)\n'

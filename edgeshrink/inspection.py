@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgeshrink import checkpoint
@@ -10,7 +9,7 @@ from edgeshrink.bake.explain import LayerChange
 from edgeshrink.checkpoint import CheckpointContents, LayerFacts
 from edgeshrink.cost import Cost, cost
 from edgeshrink.manifest import PassRecord, Source
-from edgeshrink.pipeline import Request, bake, load_network
+from edgeshrink.pipeline import Progress, Request, bake, load_network, silent
 
 __all__ = ["Forecast", "Inspection", "inspect"]
 
@@ -48,7 +47,7 @@ class Inspection:
     warnings: tuple[str, ...]
 
 
-def inspect(request: Request, progress: Callable[[str], None] = lambda _: None) -> Inspection:
+def inspect(request: Request, progress: Progress = silent) -> Inspection:
     """Look into a checkpoint or ONNX file; with a network at hand, bake it in memory.
 
     Raises:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["board_model", "l4t_release", "this_machine"]
+__all__ = ["board_model", "l4t_release", "this_machine", "usable_cores"]
 
 ROOT = Path("/")
 
@@ -30,7 +30,7 @@ def this_machine(root: Path = ROOT) -> dict[str, Any]:
         "l4t": l4t,
         "architecture": platform.machine(),
         "cpu": _first(r"(?m)^model name\s*:\s*(.+)$", root / "proc/cpuinfo"),
-        "cpu_cores": _cores(),
+        "cpu_cores": usable_cores(),
         "memory_bytes": _memory_bytes(root),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -53,7 +53,8 @@ def l4t_release(root: Path = ROOT) -> str | None:
     return f"{found[1]}.{found[2]}" if found else None
 
 
-def _cores() -> int | None:
+def usable_cores() -> int | None:
+    """How many cores this process may use; None where the system does not tell."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 

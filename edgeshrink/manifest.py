@@ -23,9 +23,26 @@ if TYPE_CHECKING:
     from edgeshrink.proof import Proof
     from edgeshrink.verify import Parity
 
-__all__ = ["SCHEMA_VERSION", "Accuracy", "Interface", "Made", "PassRecord", "Source", "build_manifest"]
+__all__ = [
+    "PROVEN_AGAINST",
+    "SCHEMA_VERSION",
+    "Accuracy",
+    "Interface",
+    "Made",
+    "PassRecord",
+    "Source",
+    "build_manifest",
+]
 
 SCHEMA_VERSION = 1
+"""Of the manifests that are written, and the newest that can be read."""
+
+PROVEN_AGAINST = {
+    "baseline": "the network before baking",
+    "torch": "the torch network",
+    "file": "the .onnx file's own network",
+}
+"""What a baked network is compared with, by its key under `parity.against`."""
 
 
 @dataclass(frozen=True)

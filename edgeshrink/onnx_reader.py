@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,8 +11,10 @@ import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
 from edgeshrink.errors import InputError
+from edgeshrink.inputs import random_inputs
+from edgeshrink.verify import compare_outputs, run_onnx
 
-__all__ = ["OLDEST", "Traced", "read"]
+__all__ = ["OLDEST", "Traced", "read_onnx"]
 
 _AGAIN = "Copy it again, with its external data beside it, or export the network again."
 OLDEST = 13  # older forms (axes as attributes of Squeeze, say) would double what every pass has to know
@@ -34,13 +35,20 @@ class Traced:
     warnings: tuple[str, ...] = ()
 
 
-def read(path: Path, difference: Callable[[ir.Model, ir.Model], str]) -> Traced:
-    """Read a .onnx file; `difference` says how two models differ on the same inputs, in words, or nothing."""
+def read_onnx(path: str | Path) -> Traced:
+    """Read a .onnx file, its external data included, and check it.
+
+    A symbolic batch is fixed at 1, an opset below 13 is raised to 13; both are told as warnings.
+
+    Raises:
+        InputError: It is missing, no ONNX, breaks ONNX's rules, lacks its external data, or cannot be raised.
+    """
+    path = Path(path)
     proto = _load(path)
     warnings = []
     opset = {entry.domain: entry.version for entry in proto.opset_import}.get("", OLDEST)
     if opset < OLDEST:
-        proto = _raised(proto, path, opset, difference)
+        proto = _raised(proto, path, opset)
         warnings.append(f"{path.name} is written in opset {opset}; it was raised to {OLDEST}.")
     model = ir.serde.deserialize_model(proto)
     ir.external_data.set_base_dir(model.graph, path.absolute().parent)
@@ -74,9 +82,7 @@ def _load(path: Path) -> onnx.ModelProto:
     return proto
 
 
-def _raised(
-    proto: onnx.ModelProto, path: Path, opset: int, difference: Callable[[ir.Model, ir.Model], str]
-) -> onnx.ModelProto:
+def _raised(proto: onnx.ModelProto, path: Path, opset: int) -> onnx.ModelProto:
     """The model at opset 13, proven to be the same: the converter is not always right."""
     hint = f"Export it again with opset {OLDEST} or newer."
     onnx.external_data_helper.load_external_data_for_model(proto, str(path.absolute().parent))
@@ -85,7 +91,7 @@ def _raised(
         before, after = (ir.serde.deserialize_model(p) for p in (proto, raised))
         for model in (before, after):
             passes.RemoveInitializersFromInputsPass()(model)
-        fault = difference(before, after)
+        fault = _difference(before, after)
     except Exception as error:  # the converter raises RuntimeError, ORT classes of its own
         raise InputError(
             f"{path} is written in opset {opset}, which cannot be raised: {error}", hint
@@ -93,6 +99,13 @@ def _raised(
     if fault:
         raise InputError(f"{path} is written in opset {opset} and changes when raised: {fault}.", hint)
     return raised
+
+
+def _difference(before: ir.Model, after: ir.Model) -> str:
+    """What differs most between two models on two random inputs; nothing where they are equal."""
+    feeds = random_inputs(before, 2)
+    parity = compare_outputs(run_onnx(before, feeds), run_onnx(after, feeds))
+    return "" if parity.ok else parity.worst
 
 
 def _fix_batch(model: ir.Model) -> list[str]:

@@ -30,13 +30,23 @@ from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec, Samples, read_samples
 from edgeshrink.lower import lower
 from edgeshrink.manifest import Interface, Made, PassRecord, Source, build_manifest
+from edgeshrink.onnx_reader import Traced, read_onnx
 from edgeshrink.proof import Given, inputs_for, prove, run_given, running
-from edgeshrink.trace import Traced, read_onnx, trace_module
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["BAKE_PASSES", "Baked", "Network", "Request", "bake", "export", "load_network"]
+__all__ = [
+    "BAKE_PASSES",
+    "Baked",
+    "Network",
+    "Progress",
+    "Request",
+    "bake",
+    "export",
+    "load_network",
+    "silent",
+]
 
 # In this order, and for these reasons:
 FOLD_PASSES: tuple[type[BakePass], ...] = (
@@ -56,7 +66,7 @@ Progress = Callable[[str], None]
 """Told what the road is doing, a few words at a time."""
 
 
-def _silent(_: str) -> None:
+def silent(_: str) -> None:
     """Progress for nobody."""
 
 
@@ -117,7 +127,7 @@ class Baked:
     layers: tuple[LayerChange, ...]
 
 
-def load_network(request: Request, progress: Progress = _silent) -> tuple[Network, Traced]:
+def load_network(request: Request, progress: Progress = silent) -> tuple[Network, Traced]:
     """Load a checkpoint and trace it, or read an .onnx file; returns what was given and its graph.
 
     Raises:
@@ -127,6 +137,8 @@ def load_network(request: Request, progress: Progress = _silent) -> tuple[Networ
     progress(f"reading {request.path.name}")
     if checkpoint.sniff(request.path) == "onnx":
         return _load_onnx(request, samples)
+    from edgeshrink.trace import trace_module  # here, as an .onnx file need not wait for torch
+
     module, contents = _load_checkpoint(request)
     progress("tracing the network")
     traced = trace_module(module, _input_specs(request, samples))
@@ -172,7 +184,7 @@ def _input_specs(request: Request, samples: Samples | None) -> Sequence[InputSpe
     ]
 
 
-def bake(model: ir.Model, progress: Progress = _silent) -> Baked:
+def bake(model: ir.Model, progress: Progress = silent) -> Baked:
     """Bake a model in place: every pass in order, with what each did."""
     if any(value.shape is None for node in model.graph for value in node.outputs):
         InlinePass()(model)
@@ -192,7 +204,7 @@ def bake(model: ir.Model, progress: Progress = _silent) -> Baked:
 
 
 def export(
-    request: Request, *, target: str, output: Path, force: bool = False, progress: Progress = _silent
+    request: Request, *, target: str, output: Path, force: bool = False, progress: Progress = silent
 ) -> Bundle:
     """Drive a checkpoint down the whole road.
 

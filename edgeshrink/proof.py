@@ -11,13 +11,12 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-import onnx_ir as ir
-
 from edgeshrink.inputs import Array, Samples, random_inputs, split_samples
-from edgeshrink.manifest import Accuracy
+from edgeshrink.manifest import PROVEN_AGAINST, Accuracy
 from edgeshrink.verify import Feed, Parity, compare_outputs, require, run_onnx, run_torch
 
 if TYPE_CHECKING:
+    import onnx_ir as ir
     from torch import nn
 
 __all__ = ["Given", "Inputs", "Proof", "inputs_for", "prove", "run_given", "running"]
@@ -35,12 +34,6 @@ RANDOM_INPUTS = 32
 
 BUNDLED_SAMPLES = 64
 """At most how many inputs travel in the bundle for the parity check on the device."""
-
-_WORDS = {
-    "baseline": "the network before baking",
-    "torch": "the torch network",
-    "file": "the .onnx file's own network",
-}
 
 
 @dataclass(frozen=True)
@@ -123,7 +116,7 @@ def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs
     parities = {}
     for name, outputs in (("baseline", before), (origin, outputs_given)):
         parities[name] = compare_outputs(outputs, after)
-        require(parities[name], f"The baked network against {_WORDS[name]}")
+        require(parities[name], f"The baked network against {PROVEN_AGAINST[name]}")
     kept = min(given or len(feeds), BUNDLED_SAMPLES)
     accuracy = Accuracy.measure(inputs.labels, before[:given], after[:given])
     return Proof(parities, accuracy, feeds[:kept], before[:kept])

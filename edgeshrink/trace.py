@@ -9,7 +9,6 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import onnx
@@ -17,14 +16,12 @@ import onnx_ir as ir
 import onnx_ir.passes.common as passes
 import torch
 
-from edgeshrink import onnx_reader
 from edgeshrink.errors import EdgeshrinkError, InputError
-from edgeshrink.inputs import InputSpec, random_inputs
+from edgeshrink.inputs import InputSpec
 from edgeshrink.onnx_reader import Traced
 from edgeshrink.signature import bind_inputs, call_arguments, flat_outputs, run_module
-from edgeshrink.verify import compare_outputs, run_onnx
 
-__all__ = ["OPSET", "Traced", "read_onnx", "trace_module"]
+__all__ = ["OPSET", "Traced", "trace_module"]
 
 OPSET = 18  # what torch.onnx.export(dynamo=True) writes best; asked for less it warns and writes 18 anyway
 
@@ -193,21 +190,3 @@ def _reason(error: BaseException) -> str:
         error = error.__cause__
     text = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-
-
-def read_onnx(path: str | Path) -> Traced:
-    """Read a .onnx file, its external data included, and check it.
-
-    A symbolic batch is fixed at 1, an opset below 13 is raised to 13; both are told as warnings.
-
-    Raises:
-        InputError: It is missing, no ONNX, breaks ONNX's rules, lacks its external data, or cannot be raised.
-    """
-    return onnx_reader.read(Path(path), _difference)
-
-
-def _difference(before: ir.Model, after: ir.Model) -> str:
-    """What differs most between two models on two random inputs; nothing where they are equal."""
-    feeds = random_inputs(before, 2)
-    parity = compare_outputs(run_onnx(before, feeds), run_onnx(after, feeds))
-    return "" if parity.ok else parity.worst

@@ -10,7 +10,6 @@ Types of fewer bits get four of their own steps; integers and booleans must be e
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import onnxruntime  # type: ignore[import-untyped]
 
 from edgeshrink.errors import EdgeshrinkError, InputError, ParityError
 from edgeshrink.inputs import Array
+from edgeshrink.machine import usable_cores
 
 if TYPE_CHECKING:
     import torch
@@ -172,7 +172,7 @@ def _session(model: ir.Model | Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # it logs what it raises too
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.intra_op_num_threads = max((os.cpu_count() or 1) - 1, 1)  # torch keeps a core busy beside it
+    options.intra_op_num_threads = max((usable_cores() or 1) - 1, 1)  # torch keeps one busy meanwhile
     try:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no public class

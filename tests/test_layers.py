@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LADDER = (
     {"errors", "digest", "onnx_bytes"},
-    {"graph", "cost", "devices", "machine", "inputs", "onnx_reader", "signature", "dendrites"},
-    {"checkpoint", "trace", "bake", "lower", "verify", "bundle", "manifest", "proof"},
+    {"graph", "cost", "devices", "machine", "inputs", "signature", "dendrites"},
+    {"checkpoint", "onnx_reader", "trace", "bake", "lower", "verify", "bundle", "manifest", "proof"},
     {"pipeline", "inspection", "comparison", "zoo"},
     {"report"},
     {"cli"},

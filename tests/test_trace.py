@@ -16,7 +16,8 @@ from torch import nn
 from edgeshrink import trace
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.inputs import InputSpec, parse_input, random_inputs
-from edgeshrink.trace import read_onnx, trace_module
+from edgeshrink.onnx_reader import read_onnx
+from edgeshrink.trace import trace_module
 from edgeshrink.verify import compare_outputs, run_onnx, run_torch
 from tests.models import plain_cnn
 

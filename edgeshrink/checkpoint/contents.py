@@ -72,4 +72,3 @@ class LoadedCheckpoint:
 
     module: nn.Module
     contents: CheckpointContents
-    warnings: tuple[str, ...]

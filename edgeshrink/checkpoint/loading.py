@@ -53,7 +53,7 @@ def load(
     network = build_network(arch, arch_args)
     module = _assemble(network, arranged, contents.activation or "sigmoid", f"--arch {arch}", str(path))
     contents = replace(contents, layers=_in_network_order(contents.layers, module))
-    return LoadedCheckpoint(module=module.eval(), contents=contents, warnings=contents.warnings)
+    return LoadedCheckpoint(module=module.eval(), contents=contents)
 
 
 def _in_network_order(layers: tuple[LayerFacts, ...], network: nn.Module) -> tuple[LayerFacts, ...]:

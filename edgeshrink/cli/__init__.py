@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 import edgeshrink
-from edgeshrink.cli.shared import debugging, tell_error
+from edgeshrink.cli.shared import debug_option, debugging, start_afresh, tell_error
 from edgeshrink.errors import EdgeshrinkError
 
 __all__ = ["main"]
@@ -53,6 +53,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@debug_option
 @click.version_option(edgeshrink.__version__, prog_name="edgeshrink")
 def cli() -> None:
     """Make dendritic and pruned networks physically small on the edge board they are meant for, exactly."""
@@ -64,6 +65,7 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 the work failed, 2 the call or its input is wrong, 130 interrupted.
     """
+    start_afresh()
     try:
         status = cli.main(args=list(args) if args is not None else None, standalone_mode=False)
     except click.UsageError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from edgeshrink.cli.shared import common_options, print_json, stdout
+from edgeshrink.cli.shared import common_options, debugging, print_json, stdout
 
 __all__ = ["command"]
 
@@ -57,11 +57,12 @@ def _run(arguments: tuple[str, ...], *, quiet: bool) -> int:
     """Run one command as if it had been typed, after printing it."""
     from edgeshrink.cli import main
 
+    typed = ("--debug", *arguments) if debugging() else arguments
     if quiet:
         with redirect_stdout(io.StringIO()):
-            return main(arguments)
+            return main(typed)
     click.secho(f"\n$ edgeshrink {' '.join(arguments)}", bold=True)
-    return main(arguments)
+    return main(typed)
 
 
 @contextmanager

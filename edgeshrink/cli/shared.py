@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "common_options",
+    "debug_option",
     "debugging",
     "print_json",
     "progress",
+    "start_afresh",
     "stdout",
     "tell_error",
     "tell_warnings",
@@ -33,9 +35,22 @@ def debugging() -> bool:
     return _debug
 
 
+def start_afresh() -> None:
+    """Forget the --debug of an earlier call in this process."""
+    global _debug
+    _debug = False
+
+
 def _set_debug(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     global _debug
     _debug = _debug or value
+
+
+def debug_option(function: Function) -> Function:
+    """Add --debug to a command, or to all."""
+    return click.option(
+        "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks of errors."
+    )(function)
 
 
 def common_options(function: Function) -> Function:
@@ -43,17 +58,14 @@ def common_options(function: Function) -> Function:
     as_json = click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
     )
-    debug = click.option(
-        "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks of errors."
-    )
-    return as_json(debug(function))
+    return as_json(debug_option(function))
 
 
 def stdout() -> Console:
     """Where tables go; as wide as needed in a pipe, so that no figure is cut."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
 
 
 def print_json(document: Any) -> None:
@@ -68,9 +80,10 @@ def progress() -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     from rich.console import Console
+    from rich.text import Text
 
     with Console(stderr=True).status("starting") as status:
-        yield lambda text: status.update(text)
+        yield lambda text: status.update(Text(text))
 
 
 def tell_warnings(warnings: list[str]) -> None:

@@ -8,15 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
+from edgeshrink.manifest import PROVEN_AGAINST
 from edgeshrink.report.changes import print_changes
 
 __all__ = ["print_export"]
-
-_AGAINST = {
-    "baseline": "the network before baking",
-    "torch": "the torch network",
-    "file": "the file's own network",
-}
 
 
 def print_export(console: Console, manifest: Mapping[str, Any], path: Path) -> None:
@@ -40,6 +35,6 @@ def _print_proof(console: Console, manifest: Mapping[str, Any]) -> None:
         )
     for name, proof in manifest["parity"]["against"].items():
         console.print(
-            f"PASS  equal to {_AGAINST[name]} on {proof['samples']} inputs: largest difference "
+            f"PASS  equal to {PROVEN_AGAINST[name]} on {proof['samples']} inputs: largest difference "
             f"{proof['max_rel_error']:.1e} of the output's scale (allowed {proof['tolerance']:.0e})"
         )

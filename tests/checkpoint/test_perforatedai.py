@@ -52,7 +52,7 @@ def test_the_loaded_network_equals_the_librarys(
     assert {layer.dendrites for layer in loaded.contents.layers if layer.name != "bn"} == {dendrites}
     assert loaded.contents.activation == activation.__name__
     assert loaded.contents.activation_source == "config file PAI_config.json"
-    assert loaded.warnings == ()
+    assert loaded.contents.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_without_config_sigmoid_is_assumed_and_the_consequence_named(
     (tmp_path / "net.pt").write_bytes(trained[1].read_bytes())
     loaded = load(tmp_path / "net.pt", arch=CONVNET)
     assert (loaded.contents.activation, loaded.contents.activation_source) == ("sigmoid", "default")
-    [warning] = loaded.warnings
+    [warning] = loaded.contents.warnings
     assert "sigmoid is assumed" in warning
     assert "every output is wrong" in warning
     assert "--dendrite-activation" in warning

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from tests.cli.conftest import ARCH
 
 
@@ -46,3 +49,23 @@ def test_the_next_command_can_be_typed_as_it_stands(run, workplace):
     command = inspected.out.rstrip().splitlines()[-1].removeprefix("next: edgeshrink ")
     assert command == f"export model.pt --arch {ARCH} --input 1x1x28x28"
     assert run(*command.split()).status == 0
+
+
+def test_an_onnx_file_never_waits_for_torch(bundle):
+    code = (
+        "import sys; from edgeshrink.cli import main;"
+        f"status = main(['inspect', {str(bundle / 'baseline.onnx')!r}, '--json']);"
+        "sys.exit(status or ('torch' in sys.modules and 'torch was imported') or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_brackets_in_a_name_are_shown_as_they_are(run, workplace):
+    folder = workplace / "runs[/x]"
+    folder.mkdir(parents=True)
+    (workplace / "model.pt").rename(folder / "a[b].pt")
+    result = run("inspect", "runs[/x]/a[b].pt")
+    assert result.status == 0
+    assert "a[b].pt: state_dict" in result.out
+    assert "'runs[/x]/a[b].pt'" in result.out

@@ -50,3 +50,7 @@ def test_profile_names_the_devices_it_knows(run, bundle):
     result = run("profile", bundle, "--device", "jetson")
     assert result.status == 2
     assert "unknown device 'jetson'\nKnown: cpu." in result.err
+
+
+def test_debug_may_stand_before_the_command_too(run):
+    assert run("--debug", "devices", "--json").status == 0

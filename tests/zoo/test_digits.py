@@ -82,7 +82,7 @@ def test_two_layers_have_three_dendrites_and_one_of_them_is_dead(loaded: LoadedC
         "fc1": 3,
     }
     assert layers["fc1"].dead_dendrites == 1
-    assert (loaded.contents.activation, loaded.warnings) == ("tanh", ())
+    assert (loaded.contents.activation, loaded.contents.warnings) == ("tanh", ())
     assert sum(layer.parameters for layer in layers.values()) == FACTS["parameters"]["with dendrites"]
     assert {name: layer.zero_units for name, layer in layers.items() if layer.zero_units} == {
         "block1.0": 2,

@@ -6,7 +6,7 @@ import sys
 
 from edgeshrink_device import memory
 
-__all__ = ["facts"]
+__all__ = ["board", "facts"]
 
 
 def facts(root=""):
@@ -39,6 +39,11 @@ def facts(root=""):
     }
 
 
+def board(root=""):
+    """The board's name in the device tree, None where there is none."""
+    return (_text(root + "/proc/device-tree/model") or "").rstrip("\0\n") or None
+
+
 def _cpuinfo(path):
     """One dict a processor."""
     text = _text(path) or ""
@@ -49,9 +54,8 @@ def _cpuinfo(path):
 
 def _name(root, cpus):
     """The board from its device tree, else the processor, else what Python knows."""
-    board = _text(root + "/proc/device-tree/model")
     processor = next((cpu["model name"] for cpu in cpus if cpu.get("model name")), None)
-    return (board or "").rstrip("\0\n") or processor or platform.processor() or platform.machine()
+    return board(root) or processor or platform.processor() or platform.machine()
 
 
 def _physical_cores(cpus):

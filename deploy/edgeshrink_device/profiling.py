@@ -3,10 +3,10 @@
 import uuid
 from contextlib import contextmanager
 
-from edgeshrink_device import power
+from edgeshrink_device import machine, power
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.launches import LAUNCHES, run_launches
-from edgeshrink_device.runners import RUNNERS
+from edgeshrink_device.runners import require_runner
 from edgeshrink_device.targets import find_targets
 from edgeshrink_device.thermal import Thermal
 
@@ -52,7 +52,7 @@ def profile_models(
         DeviceError: A worker died, or the power source asked for does not work here.
     """
     _check_numbers(seconds, runs, launches, threads)
-    RUNNERS.get(device)
+    require_runner(device, machine.board())
     targets = find_targets(paths, device, samples, baseline)
     metered = power.choose(power_source)
     plan = {
@@ -68,7 +68,7 @@ def profile_models(
 
 
 def _measure(targets, device, plan, metered, tell):
-    from edgeshrink_device import document, machine, memory
+    from edgeshrink_device import document, memory
 
     source, why = metered
     facts, thermal, used_before = machine.facts(), Thermal(), memory.pick().device_used()

@@ -46,10 +46,11 @@ def test_devices_lists_the_nano_and_this_machine(run):
     assert "jetson-nano" in run("devices").out
 
 
-def test_profile_names_the_devices_it_knows(run, bundle):
+def test_profile_says_that_this_machine_is_no_jetson(run, bundle):
     result = run("profile", bundle, "--device", "jetson")
     assert result.status == 2
-    assert "unknown device 'jetson'\nKnown: cpu." in result.err
+    assert "this machine is no Jetson" in result.err
+    assert "--device cpu" in result.err
 
 
 def test_debug_may_stand_before_the_command_too(run):

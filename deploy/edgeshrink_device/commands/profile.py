@@ -1,11 +1,12 @@
 """`profile`: measure bundles and models on this machine."""
 
+from edgeshrink_device import machine
 from edgeshrink_device.bar import Bar
 from edgeshrink_device.files import dumps, plan_outputs, write_all
 from edgeshrink_device.launches import LAUNCHES
 from edgeshrink_device.power import SOURCES
 from edgeshrink_device.profiling import profile_models
-from edgeshrink_device.runners import RUNNERS
+from edgeshrink_device.runners import RUNNERS, require_runner
 from edgeshrink_device.targets import find_targets
 
 __all__ = ["add"]
@@ -39,7 +40,7 @@ def add(subparsers):
 
 def run(options):
     """Measure, write, print; returns the exit status: 1 when a parity fails."""
-    RUNNERS.get(options.device)
+    require_runner(options.device, machine.board())
     targets = find_targets(options.paths, options.device, options.samples, not options.no_baseline)
     paths = plan_outputs(targets, options.output, options.force)
     with Bar() as bar:

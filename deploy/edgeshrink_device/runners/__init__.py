@@ -6,11 +6,34 @@ of them are loaded to know their names.
 
 import time
 
+from edgeshrink_device.errors import InputError
 from edgeshrink_device.registry import Registry
 
-__all__ = ["RUNNERS", "Runner"]
+__all__ = ["RUNNERS", "Runner", "require_runner"]
 
 RUNNERS = Registry("device", __name__)
+
+
+def require_runner(name, board=None):
+    """Let a known runner's name pass.
+
+    Args:
+        name: What the user gave as `--device`.
+        board: The device tree's name of this board, None on anything that has none.
+
+    Raises:
+        InputError: There is no such runner; for a Jetson's name, what to do instead.
+    """
+    if name.startswith("jetson") and name not in RUNNERS.names():
+        if board is None or "jetson" not in board.lower():
+            raise InputError(
+                "this machine is no Jetson",
+                "Copy the bundle to the board, or measure here with --device cpu.",
+            )
+        raise InputError(
+            "measuring on a Jetson's GPU is not built yet", "Its CPU is measured with --device cpu."
+        )
+    RUNNERS.get(name)
 
 
 class Runner:

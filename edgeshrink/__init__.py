@@ -20,7 +20,6 @@ _HOMES = {
     "ParityError": "edgeshrink.errors",
     "Request": "edgeshrink.pipeline",
     "UnsupportedError": "edgeshrink.errors",
-    "bake": "edgeshrink.pipeline",
     "export": "edgeshrink.pipeline",
     "inspect": "edgeshrink.inspection",
     "load_network": "edgeshrink.pipeline",

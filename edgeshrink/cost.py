@@ -20,7 +20,8 @@ class Cost:
 
     Attributes:
         parameters: Elements of the floating-point constants that nodes read.
-        macs: Multiply-accumulates of convolutions and matrix products, for one run at the graph's own shapes.
+        macs: Multiply-accumulates of convolutions, matrix products and recurrent layers,
+            for one run at the graph's own shapes.
         bytes: Size of the file that holds the network.
         nodes: Nodes, those of subgraphs included.
     """
@@ -92,7 +93,22 @@ def _matmul(node: ir.Node) -> int:
     return prod(_sizes(node.outputs[0])) * _sizes(node.inputs[0])[-1]
 
 
-_RULES = {"Conv": _conv, "ConvTranspose": _conv_transpose, "Gemm": _gemm, "MatMul": _matmul}
+def _recurrent(node: ir.Node) -> int:
+    """Every step multiplies the input by one weight and the state by the other; X is (steps, batch, ...)."""
+    axes = (1, 0) if node.attributes.get_int("layout", 0) else (0, 1)
+    source = _sizes(node.inputs[0])
+    return source[axes[0]] * source[axes[1]] * sum(prod(_sizes(weight)) for weight in node.inputs[1:3])
+
+
+_RULES = {
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "GRU": _recurrent,
+    "Gemm": _gemm,
+    "LSTM": _recurrent,
+    "MatMul": _matmul,
+    "RNN": _recurrent,
+}
 
 
 def _sizes(value: ir.Value | None) -> tuple[int, ...]:

@@ -109,6 +109,11 @@ def read_samples(path: str | Path) -> Samples:
     labels = arrays.pop("labels", None)
     counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
     if labels is not None:
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise InputError(
+                f"{path}: labels are {labels.dtype} of shape {labels.shape}, not one class index a sample.",
+                "Save them as labels.astype(numpy.int64), or one-hot ones as labels.argmax(axis=1).",
+            )
         counts["labels"] = len(labels) if labels.ndim else 0
     if not arrays or not all(counts.values()):
         raise InputError(f"{path} holds no samples: {_listed(counts)}.", _SAVE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
 from edgeshrink.errors import InputError
-from edgeshrink.inputs import random_inputs
+from edgeshrink.inputs import InputSpec, random_inputs
 from edgeshrink.verify import compare_outputs, run_onnx
 
 __all__ = ["OLDEST", "Traced", "read_onnx"]
@@ -35,13 +36,15 @@ class Traced:
     warnings: tuple[str, ...] = ()
 
 
-def read_onnx(path: str | Path) -> Traced:
+def read_onnx(path: str | Path, inputs: Sequence[InputSpec] = ()) -> Traced:
     """Read a .onnx file, its external data included, and check it.
 
-    A symbolic batch is fixed at 1, an opset below 13 is raised to 13; both are told as warnings.
+    Sizes that the file leaves open are taken from `inputs`, by name or in order; a batch that is still open
+    is fixed at 1, an opset below 13 is raised to 13, and both are told as warnings.
 
     Raises:
-        InputError: It is missing, no ONNX, breaks ONNX's rules, lacks its external data, or cannot be raised.
+        InputError: It is missing, no ONNX, breaks ONNX's rules, lacks its external data, cannot be raised,
+            leaves other sizes open, or does not take `inputs`.
     """
     path = Path(path)
     proto = _load(path)
@@ -54,6 +57,7 @@ def read_onnx(path: str | Path) -> Traced:
     ir.external_data.set_base_dir(model.graph, path.absolute().parent)
     ir.external_data.load_to_model(model)
     passes.RemoveInitializersFromInputsPass()(model)
+    _fix_sizes(model, inputs, path)
     if fixed := _fix_batch(model):
         warnings.append(f"{path.name} leaves the batch size of {', '.join(fixed)} open; it was fixed at 1.")
     return Traced(model, "onnx", tuple(warnings))
@@ -108,6 +112,47 @@ def _difference(before: ir.Model, after: ir.Model) -> str:
     return "" if parity.ok else parity.worst
 
 
+def _fix_sizes(model: ir.Model, inputs: Sequence[InputSpec], path: Path) -> None:
+    """Give the graph's inputs the shapes the user said, where they fit; nothing but a batch may stay open."""
+    by_name = {value.name: value for value in model.graph.inputs}
+    for index, spec in enumerate(inputs):
+        unnamed = model.graph.inputs[index] if index < len(model.graph.inputs) else None
+        value = by_name.get(spec.name) if spec.name else unnamed
+        if value is None or value.shape is None or not _fits(spec.shape, value.shape):
+            takes = ", ".join(f"{v.name}:{'x'.join(map(str, v.shape or ()))}" for v in model.graph.inputs)
+            shape = "x".join(map(str, spec.shape))
+            raise InputError(
+                f"{path} has no input {spec.name or index} of shape {shape}.", f"It takes {takes}."
+            )
+        if any(not isinstance(size, int) for size in value.shape):
+            value.shape = ir.Shape(spec.shape)
+            _infer_anew(model)
+    for value in model.graph.inputs:
+        rest = list(value.shape or ())[1:]
+        if any(not isinstance(size, int) for size in rest):
+            sizes = ", ".join(str(size) for size in rest if not isinstance(size, int))
+            example = "x".join("1" if i == 0 else str(s) for i, s in enumerate(value.shape or ()))
+            raise InputError(
+                f"{path} leaves sizes of input {value.name!r} open: {sizes}.",
+                f"Give them with --input {value.name}:{example}, numbers for the names, or with --samples.",
+            )
+
+
+def _fits(shape: tuple[int, ...], declared: ir.Shape) -> bool:
+    sizes = list(declared)
+    return len(sizes) == len(shape) and all(
+        not isinstance(size, int) or size == given for size, given in zip(sizes, shape, strict=True)
+    )
+
+
+def _infer_anew(model: ir.Model) -> None:
+    """Forget the shapes of everything computed and infer them again."""
+    for node in model.graph.all_nodes():
+        for made in node.outputs:
+            made.shape = None
+    passes.ShapeInferencePass(check_type=False, strict_mode=False)(model)
+
+
 def _fix_batch(model: ir.Model) -> list[str]:
     """Make the first dimension 1 in every input where it is symbolic; shapes inside are inferred anew."""
     fixed = []
@@ -116,8 +161,5 @@ def _fix_batch(model: ir.Model) -> list[str]:
             value.shape = ir.Shape([1, *value.shape[1:]])
             fixed.append(str(value.name))
     if fixed:
-        for node in model.graph.all_nodes():
-            for made in node.outputs:
-                made.shape = None
-        passes.ShapeInferencePass(check_type=False, strict_mode=False)(model)
+        _infer_anew(model)
     return fixed

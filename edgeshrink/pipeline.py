@@ -94,6 +94,13 @@ class Request:
     samples: Path | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Take paths given as text, too."""
+        for name in ("path", "masks", "samples"):
+            given = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, Path(given))
+
 
 @dataclass(frozen=True)
 class Network:
@@ -160,25 +167,31 @@ def _load_checkpoint(request: Request) -> tuple[nn.Module, checkpoint.Checkpoint
 
 
 def _load_onnx(request: Request, samples: Samples | None) -> tuple[Network, Traced]:
-    given = {"--arch": request.arch, "--masks": request.masks, "--input": request.inputs}
+    given = {"--arch": request.arch, "--masks": request.masks}
     for flag, value in given.items():
         if value:
             raise InputError(
                 f"{request.path} is an ONNX file, which {flag} does not go with.", f"Leave out {flag}."
             )
-    traced = read_onnx(request.path)
+    traced = read_onnx(request.path, _known_specs(request, samples))
     return Network(None, Source.of_file(request.path, "ONNX"), None, samples, traced.warnings), traced
 
 
 def _input_specs(request: Request, samples: Samples | None) -> Sequence[InputSpec]:
-    """The inputs the user gave, or one of each of the samples' arrays at batch size 1."""
-    if request.inputs:
-        return request.inputs
-    if samples is None:
+    """The inputs as far as they are known, which for a torch network must be all of them."""
+    specs = _known_specs(request, samples)
+    if not specs:
         raise InputError(
             "The shape of the network's input is not known.",
             "Add --input 1x3x224x224 (batch, channels, height, width as the network takes it), or --samples.",
         )
+    return specs
+
+
+def _known_specs(request: Request, samples: Samples | None) -> Sequence[InputSpec]:
+    """The inputs the user gave, or one of each of the samples' arrays at batch size 1, or none."""
+    if request.inputs or samples is None:
+        return request.inputs
     return [
         InputSpec(name, (1, *array.shape[1:]), str(array.dtype)) for name, array in samples.arrays.items()
     ]
@@ -204,7 +217,7 @@ def bake(model: ir.Model, progress: Progress = silent) -> Baked:
 
 
 def export(
-    request: Request, *, target: str, output: Path, force: bool = False, progress: Progress = silent
+    request: Request, *, target: str, output: Path | str, force: bool = False, progress: Progress = silent
 ) -> Bundle:
     """Drive a checkpoint down the whole road.
 
@@ -221,6 +234,7 @@ def export(
         ParityError: The baked network differs from the original; nothing was written.
     """
     to = device(target)
+    output = Path(output)
     check_target(output, force=force)
     network, traced = load_network(request, progress)
     inputs = inputs_for(traced.model, network.samples, request.seed)

@@ -36,6 +36,12 @@ BUNDLED_SAMPLES = 64
 """At most how many inputs travel in the bundle for the parity check on the device."""
 
 
+_NOT_TRACEABLE = (
+    "Baking changed nothing, so the graph that torch exported already differs: does forward draw random "
+    "numbers, or branch on its data? If it does neither, please report it."
+)
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What a network is proven with.
@@ -116,7 +122,8 @@ def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs
     parities = {}
     for name, outputs in (("baseline", before), (origin, outputs_given)):
         parities[name] = compare_outputs(outputs, after)
-        require(parities[name], f"The baked network against {PROVEN_AGAINST[name]}")
+        hint = _NOT_TRACEABLE if name == "torch" else ""
+        require(parities[name], f"The baked network against {PROVEN_AGAINST[name]}", hint)
     kept = min(given or len(feeds), BUNDLED_SAMPLES)
     accuracy = Accuracy.measure(inputs.labels, before[:given], after[:given])
     return Proof(parities, accuracy, feeds[:kept], before[:kept])

@@ -195,7 +195,7 @@ def run_torch(
     return results
 
 
-def require(parity: Parity, what: str) -> None:
+def require(parity: Parity, what: str, hint: str = "") -> None:
     """Let an equal pair pass.
 
     Raises:
@@ -205,5 +205,5 @@ def require(parity: Parity, what: str) -> None:
         raise ParityError(
             f"{what}: the outputs differ by {parity.max_rel_error:.3g} of their scale "
             f"(allowed {parity.tolerance:.3g}): {parity.worst}.",
-            "A rewrite went wrong: please report it, with the network where you can.",
+            hint or "A rewrite went wrong: please report it, with the network where you can.",
         )

@@ -92,3 +92,13 @@ def test_every_width_of_number_is_written_as_it_is(tmp_path: Path) -> None:
             parse("(float[1] x) => (y, z) { y = Relu(x) z = Identity(w) }", w=array), tmp_path / "m.onnx"
         )
         assert np.array_equal(ir.load(tmp_path / "m.onnx").graph.initializers["w"].const_value.numpy(), array)
+
+
+@pytest.mark.parametrize(("kind", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+def test_recurrent_layers_multiply_both_weights_at_every_step(kind: str, gates: int) -> None:
+    model = parse(
+        f"(float[7, 2, 5] x) => (y) {{ y = {kind}<hidden_size=3>(x, w, r) }}",
+        w=weight(1, gates * 3, 5),
+        r=weight(1, gates * 3, 3),
+    )
+    assert cost(model).macs == 7 * 2 * gates * 3 * (5 + 3)

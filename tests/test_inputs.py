@@ -187,3 +187,10 @@ def test_bytes_and_booleans_span_their_type() -> None:
 
 def test_a_symbolic_size_is_drawn_as_one() -> None:
     assert random_inputs(model("(float[n, 3] x) => (y) { y = Relu(x) }"), 1)[0]["x"].shape == (1, 3)
+
+
+@pytest.mark.parametrize("labels", [np.eye(3), np.float32([0, 1, 2]), np.array(["a", "b", "c"])])
+def test_labels_are_one_class_index_a_sample(tmp_path: Path, labels: np.ndarray) -> None:
+    np.savez(tmp_path / "s.npz", x=np.zeros((3, 2), np.float32), labels=labels)
+    with pytest.raises(InputError, match="not one class index a sample"):
+        read_samples(tmp_path / "s.npz")

@@ -287,3 +287,27 @@ def test_warnings_of_torch_that_concern_the_network_are_passed_on() -> None:
         warnings.warn("Converting a tensor to a Python boolean\nmore", torch.jit.TracerWarning, stacklevel=1)
         warnings.warn("torch's own affair", FutureWarning, stacklevel=1)
     assert told == ["Converting a tensor to a Python boolean"]
+
+
+def open_sizes(path: Path) -> Path:
+    onnx.save(onnx_text("(float[N, 3, h, w] x) => (float[N, 3, h, w] y) { y = Relu(x) }"), path)
+    return path
+
+
+def test_open_sizes_other_than_the_batch_are_named_and_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="leaves sizes of input 'x' open: h, w") as caught:
+        read_onnx(open_sizes(tmp_path / "m.onnx"))
+    assert "--input x:1x3xhxw" in caught.value.hint
+
+
+def test_open_sizes_are_taken_from_the_inputs_given(tmp_path: Path) -> None:
+    traced = read_onnx(open_sizes(tmp_path / "m.onnx"), [InputSpec(None, (1, 3, 8, 9))])
+    assert list(traced.model.graph.inputs[0].shape or ()) == [1, 3, 8, 9]
+    assert list(traced.model.graph.outputs[0].shape or ()) == [1, 3, 8, 9]
+    assert traced.warnings == ()
+
+
+def test_a_shape_that_the_file_does_not_take_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no input x of shape 1x4x8x9") as caught:
+        read_onnx(open_sizes(tmp_path / "m.onnx"), [InputSpec("x", (1, 4, 8, 9))])
+    assert "x:Nx3xhxw" in caught.value.hint

@@ -33,6 +33,13 @@ def main(argv=None, prog="edgeshrink_device"):
     except DeviceError as error:
         _trace(words, error)
         return _tell(error.message, error.hint, error.exit_status)
+    except ImportError as error:
+        _trace(words, error)
+        return _tell(
+            "{} (Python {}.{}.{}) has no {}".format(sys.executable, *sys.version_info[:3], error.name),
+            "Install it for that Python, or start this with another one.",
+            InputError.exit_status,
+        )
     except Exception as error:
         _trace(words, error)
         return _tell(

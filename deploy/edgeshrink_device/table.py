@@ -59,8 +59,12 @@ def _row(profile):
 
 
 def _ratio_line(ratio):
-    return "{} is {:.3f}x as fast as {} (95%: {:.3f} to {:.3f}, {})".format(
-        ratio["after"], ratio["ratio"], ratio["before"], ratio["ci95"][0], ratio["ci95"][1], ratio["method"]
+    """Faster or slower, in words: a number below 1 is easily read past."""
+    times, (low, high), word = ratio["ratio"], ratio["ci95"], "as fast as"
+    if times < 1:
+        times, (low, high), word = 1 / times, (1 / high, 1 / low), "SLOWER than"
+    return "{} is {:.3f}x {} {} (95%: {:.3f} to {:.3f}, {})".format(
+        ratio["after"], times, word, ratio["before"], low, high, ratio["method"]
     )
 
 

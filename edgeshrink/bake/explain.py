@@ -16,7 +16,7 @@ from edgeshrink.graph.operators.contraction import Axes, layers
 
 __all__ = ["LayerChange", "compare_layers", "layer_units"]
 
-_PARTNER = "a branch they are summed with is alive"
+_PARTNER = "tied to units that are alive elsewhere"
 
 
 @dataclass(frozen=True)

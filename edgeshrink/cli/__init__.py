@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -59,6 +61,14 @@ def cli() -> None:
     """Make dendritic and pruned networks physically small on the edge board they are meant for, exactly."""
 
 
+def _end_like_ctrl_c() -> None:
+    """Let a closed terminal or a polite kill end a command as Ctrl-C does: nothing stays half-written."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -66,6 +76,7 @@ def main(args: Sequence[str] | None = None) -> int:
         The exit status: 0 done, 1 the work failed, 2 the call or its input is wrong, 130 interrupted.
     """
     start_afresh()
+    _end_like_ctrl_c()
     try:
         status = cli.main(args=list(args) if args is not None else None, standalone_mode=False)
     except click.UsageError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -65,7 +65,13 @@ def stdout() -> Console:
     """Where tables go; as wide as needed in a pipe, so that no figure is cut."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
+    class Pipe(Console):
+        """A console that leaves a broken pipe to `main`, which knows that it is no error."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Pipe(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
 
 
 def print_json(document: Any) -> None:
@@ -75,15 +81,19 @@ def print_json(document: Any) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Show what is going on: a spinner on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.text import Text
+    """Show what is going on: a spinner on a terminal, nothing in a pipe.
 
-    with Console(stderr=True).status("starting") as status:
-        yield lambda text: status.update(Text(text))
+    What the user's own code prints meanwhile goes to stderr: stdout is for the result.
+    """
+    with redirect_stdout(sys.stderr):
+        if not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        with Console(stderr=True).status("starting") as status:
+            yield lambda text: status.update(Text(text))
 
 
 def tell_warnings(warnings: list[str]) -> None:

@@ -16,12 +16,15 @@ __all__ = ["figure_cells", "print_comparison", "print_reasons", "ratio_with_inte
 def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
     """Print the figures of two profiles and their ratios; what was not measured says why."""
     word = " (emulated)" if comparison["emulated"] else ""
-    names = (comparison["models"][side]["name"] for side in ("before", "after"))
-    table = plain_table(f"Before and after{word}", "", right=(*names, "better by"))
+    for side in ("before", "after"):
+        console.print(f"{side + ':':<8}{comparison['models'][side]['name']}", soft_wrap=True)
+    table = plain_table(f"\nBefore and after{word}", "", right=("before", "after", "before / after"))
     for row in comparison["rows"]:
         table.add_row(*figure_cells(row))
     console.print(table)
     print_reasons(console, comparison["rows"])
+    if (ratio := comparison["rows"][0]["ratio"]) < 1:
+        console.print(f"\nSLOWER: the second takes {1 / ratio:.2f} times as long as the first")
     console.print(f"\nintervals: 95%, {comparison['method']}")
 
 

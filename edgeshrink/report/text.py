@@ -17,7 +17,11 @@ def count_text(number: float) -> str:
 def counted(count: int, plural: str) -> str:
     """`2 batch norms`, `1 batch norm`, from what is counted in the plural (`batch_norms`)."""
     words = plural.replace("_", " ")
-    return f"{count} {words.removesuffix('s') if count == 1 else words}"
+    if plural[:1].isupper():  # the name of a rule
+        return f"{count} by {plural}"
+    if count == 1:
+        words = words[:-3] + "y" if words.endswith("ies") else words.removesuffix("s")
+    return f"{count} {words}"
 
 
 def bytes_text(number: float) -> str:

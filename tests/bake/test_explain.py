@@ -49,7 +49,7 @@ def test_a_layer_that_shrinks_has_nothing_to_explain():
     ),
     (
         "a = Conv(x, w, b) c = Conv(x, v) s = Add(a, c) y = Conv(s, u)",
-        "2 idle units stay: a branch they are summed with is alive",
+        "2 idle units stay: tied to units that are alive elsewhere",
     ),
 ])  # fmt: skip
 def test_why_idle_units_stay(nodes: str, reason: str):

@@ -219,3 +219,36 @@ def test_a_network_that_bakes_wrong_is_refused_and_leaves_no_bundle(run, workpla
     assert result.status == 1
     assert "[0, 3]" in result.err
     assert entries(workplace) == before
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_polite_kill_ends_it_as_ctrl_c_does(run, workplace, monkeypatch, name):
+    monkeypatch.setattr(
+        "edgeshrink.bundle.write_device_package", lambda _: os.kill(os.getpid(), getattr(signal, name))
+    )
+    before = entries(workplace)
+    assert run("export", "model.pt", "--arch", ARCH, *INPUT).status == 130
+    assert entries(workplace) == before
+
+
+def test_what_the_users_code_prints_does_not_break_the_json(run, workplace):
+    (workplace / "loud.py").write_text(
+        "from tests.models import plain_cnn\nprint('hello from the module')\n"
+        "def net():\n    print('building')\n    return plain_cnn()\n"
+    )
+    result = run("export", "model.pt", "--arch", "loud.py:net", *INPUT, "--json")
+    assert result.json["parity"]["ok"]
+    assert "hello from the module" in result.err
+
+
+def test_a_forward_that_draws_random_numbers_is_told_from_a_wrong_rewrite(run, workplace):
+    (workplace / "noisy.py").write_text(
+        "import torch\nfrom tests.models import PlainCNN\n"
+        "class Noisy(PlainCNN):\n"
+        "    def forward(self, image):\n"
+        "        return super().forward(image) + torch.rand_like(image[:, 0, 0, :10])\n"
+    )
+    result = run("export", "model.pt", "--arch", "noisy.py:Noisy", *INPUT)
+    assert result.status == 1
+    assert "draw random numbers" in result.err or "random" in result.err
+    assert not (workplace / "model.edge").exists()

@@ -56,10 +56,31 @@ def check_target(path: Path, *, force: bool = False) -> None:
     if path.is_symlink() or path.exists():
         if not force:
             raise InputError(f"{path} exists.", "Give another -o, or --force to replace it.")
-        if path.is_symlink() or not (path / MANIFEST).is_file():
-            raise InputError(f"{path} is no bundle, so --force does not replace it.", "Remove it yourself.")
+        _require_own(path)
     if not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(f"The folder {parent} is not writable.", "Give another place with -o.")
+
+
+def _require_own(path: Path) -> None:
+    """Let pass what export and profile wrote and nobody added to: --force takes no file of the user's."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        ours = not path.is_symlink() and isinstance(manifest, dict) and "edgeshrink_version" in manifest
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise InputError(f"{path} is no bundle, so --force does not replace it.", "Remove it yourself.")
+    parts = {MANIFEST, MODEL, BASELINE, SAMPLES, DEVICE_PACKAGE}
+    added = [entry.name for entry in path.iterdir() if entry.name not in parts and not _is_profile(entry)]
+    if added:
+        raise InputError(
+            f"{path} holds files that are not the bundle's: {', '.join(sorted(added)[:5])}.",
+            "Move them elsewhere, or give another -o.",
+        )
+
+
+def _is_profile(entry: Path) -> bool:
+    return entry.name.startswith("profile-") and entry.suffix == ".json"
 
 
 @dataclass(frozen=True)
@@ -123,12 +144,12 @@ def new_bundle(path: Path, *, force: bool = False) -> Iterator[Draft]:
         EdgeshrinkError: Writing failed, for example on a full disk.
     """
     check_target(path, force=force)
-    with _new_folder(path) as folder:
+    with _new_folder(path, force) as folder:
         yield Draft(folder)
 
 
 @contextmanager
-def _new_folder(path: Path) -> Iterator[Path]:
+def _new_folder(path: Path, force: bool) -> Iterator[Path]:
     """A folder that becomes `path` at the end, or nothing at all."""
     parent = path.absolute().parent
     try:
@@ -141,6 +162,7 @@ def _new_folder(path: Path) -> Iterator[Path]:
     try:
         folder.mkdir()  # with the user's own permissions, which mkdtemp does not give
         yield folder
+        check_target(path, force=force)  # again: somebody may have put something there meanwhile
         if path.exists():
             path.rename(old)
         folder.rename(path)

@@ -137,6 +137,8 @@ def _warnings(before: Profile, after: Profile) -> list[str]:
     differing = [key for key in _CONDITIONS if before["device"].get(key) != after["device"].get(key)]
     if differing:
         found.append(f"the two were not measured under the same conditions: {', '.join(differing)} differ")
+    if any(before["model"].get(key) != after["model"].get(key) for key in ("batch", "inputs", "outputs")):
+        found.append("the two take other inputs, batches or outputs: their figures are not of the same work")
     for name, profile in (("before", before), ("after", after)):
         parity = profile.get("parity")
         if parity and not parity["ok"]:

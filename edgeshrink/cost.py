@@ -46,7 +46,8 @@ def cost(model: ir.Model) -> Cost:
 
 def _with_shapes(model: ir.Model, nodes: list[ir.Node]) -> list[ir.Node]:
     """The nodes with shapes on what they read and write: inferred on a copy where any is missing."""
-    if all(value.shape is not None for node in nodes if _rule(node) for value in node.outputs):
+    counted = [value for node in nodes if _rule(node) for value in (*node.inputs, *node.outputs)]
+    if all(value is None or value.shape is not None for value in counted):
         return nodes
     copy = model.clone()
     passes.ShapeInferencePass(check_type=False, strict_mode=False)(copy)

@@ -11,6 +11,7 @@ import numpy as np
 
 import edgeshrink
 from edgeshrink.digest import sha256_of
+from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -86,9 +87,21 @@ class Accuracy:
     def measure(
         labels: Array | None, before: Sequence[Mapping[str, Array]], after: Sequence[Mapping[str, Array]]
     ) -> Accuracy | None:
-        """Measure on a classifier's only output, (batch, classes); None without labels, or for others."""
-        if labels is None or not before or len(before[0]) != 1 or next(iter(before[0].values())).ndim != 2:
+        """Measure on a classifier's only output, (batch, classes); None without labels, or for others.
+
+        Raises:
+            InputError: A label is no class of the network.
+        """
+        if labels is None or not before or len(before[0]) != 1:
             return None
+        shape = next(iter(before[0].values())).shape
+        if len(shape) != 2 or shape[1] < 2 or -(-len(labels) // shape[0]) != len(before):
+            return None
+        if labels.min() < 0 or labels.max() >= shape[1]:
+            raise InputError(
+                f"The labels go from {labels.min()} to {labels.max()}, the network has {shape[1]} classes.",
+                f"Give class indices from 0 to {shape[1] - 1}.",
+            )
         hits = [
             np.concatenate([next(iter(out.values())).argmax(axis=1) for out in outputs])[: len(labels)]
             == labels

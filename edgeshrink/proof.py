@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+import numpy as np
+
+from edgeshrink.errors import InputError
 from edgeshrink.inputs import Array, Samples, random_inputs, split_samples
 from edgeshrink.manifest import PROVEN_AGAINST, Accuracy
 from edgeshrink.verify import Feed, Parity, compare_outputs, require, run_onnx, run_torch
@@ -121,12 +124,40 @@ def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs
         origin, outputs_given = as_given.result()
     parities = {}
     for name, outputs in (("baseline", before), (origin, outputs_given)):
-        parities[name] = compare_outputs(outputs, after)
+        parities[name] = _compare(outputs, after, given)
         hint = _NOT_TRACEABLE if name == "torch" else ""
         require(parities[name], f"The baked network against {PROVEN_AGAINST[name]}", hint)
     kept = min(given or len(feeds), BUNDLED_SAMPLES)
     accuracy = Accuracy.measure(inputs.labels, before[:given], after[:given])
     return Proof(parities, accuracy, feeds[:kept], before[:kept])
+
+
+def _compare(expected: Sequence[Feed], actual: Sequence[Feed], given: int) -> Parity:
+    """The user's samples and the random inputs each by their own scale; the worse of the two stands for both.
+
+    Random inputs may lie outside what the network takes (below a logarithm's zero, say): beside samples they
+    need not say anything.
+
+    Raises:
+        InputError: An output is never finite on what was given.
+    """
+    groups = ((expected[:given], actual[:given]), (expected[given:], actual[given:]))
+    pairs = [(left, right) for left, right in groups if left and _says_something(left)]
+    if not pairs or (given and not _says_something(expected[:given])):
+        raise InputError(
+            "An output is NaN or infinite on every input, so nothing can be proven.",
+            "Give inputs that the network takes with --samples.",
+        )
+    found = [compare_outputs(left, right) for left, right in pairs]
+    worst = min(found, key=lambda parity: (parity.ok, -parity.max_rel_error))
+    return replace(worst, samples=sum(parity.samples for parity in found))
+
+
+def _says_something(outputs: Sequence[Feed]) -> bool:
+    """Whether every output is finite somewhere."""
+    return all(
+        any(not run[name].size or np.isfinite(run[name]).any() for run in outputs) for name in outputs[0]
+    )
 
 
 def run_given(given: Given, feeds: Iterable[Feed]) -> Outputs:

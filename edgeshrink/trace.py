@@ -50,8 +50,19 @@ def trace_module(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> Traced
             exporter = "legacy"
             told.append(f"torch's exporter failed ({_reason(error)}); its legacy exporter was used.")
             model = _export_legacy(module, args, error)
+    _refuse_frozen_branches(told)
     _name_outputs(model, list(outputs))
     return Traced(model, exporter, tuple(dict.fromkeys(told)))
+
+
+def _refuse_frozen_branches(told: Sequence[str]) -> None:
+    """The legacy exporter keeps the way that one input took through forward: for another it may be wrong."""
+    frozen = [line for line in told if line.startswith("Converting a tensor to a Python")]
+    if frozen:
+        raise EdgeshrinkError(
+            f"forward branches on the values of its tensors, and a graph holds one way only: {frozen[0]}",
+            "Write the branch with torch.where, so that both ways are computed.",
+        )
 
 
 @contextmanager

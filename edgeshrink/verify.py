@@ -190,7 +190,7 @@ def run_torch(
     results = []
     for feed in feeds:
         arguments = {name: torch.from_numpy(np.array(array)) for name, array in feed.items()}
-        values = [value.numpy() for value in flat_outputs(run_module(module, arguments)).values()]
+        values = [value.detach().numpy() for value in flat_outputs(run_module(module, arguments)).values()]
         results.append(dict(zip(output_names, values, strict=True)))
     return results
 

@@ -24,7 +24,11 @@ def write(path: Path, *, note: str = "", force: bool = False) -> Path:
     model = parse("(float[1, 2] x) => (float[1, 2] y) { y = Neg(x) }")
     with new_bundle(path, force=force) as draft:
         draft.write_models(model, model)
-        draft.finish(FEEDS, run_onnx(draft.model_path, FEEDS), {"schema_version": 1, "note": note})
+        draft.finish(
+            FEEDS,
+            run_onnx(draft.model_path, FEEDS),
+            {"schema_version": 1, "edgeshrink_version": "0", "note": note},
+        )
     return path
 
 
@@ -40,7 +44,7 @@ def test_a_bundle_holds_its_five_parts_and_nothing_stays_beside_it(tmp_path: Pat
 
 def test_a_bundle_is_read_as_it_was_written(tmp_path: Path) -> None:
     found = read_bundle(write(tmp_path / "net.edge", note="µ"))
-    assert found.manifest == {"schema_version": 1, "note": "µ"}
+    assert found.manifest["note"] == "µ"
     with np.load(found.samples_path) as samples:
         assert samples["in/x"].tolist() == [[0, 1], [1, 2], [2, 3]]
         assert samples["out/y"].tolist() == [[0, -1], [-1, -2], [-2, -3]]
@@ -216,3 +220,33 @@ def test_a_missing_device_package_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(EdgeshrinkError, match="edgeshrink_device is missing"):
         write(tmp_path / "net.edge")
     assert only(tmp_path) == []
+
+
+def test_what_appears_in_the_place_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "net.edge"
+
+    def interrupted_by_a_neighbour() -> None:
+        with new_bundle(path):
+            path.mkdir()
+            (path / "thesis.txt").write_text("mine")
+
+    with pytest.raises(InputError, match="exists"):
+        interrupted_by_a_neighbour()
+    assert (path / "thesis.txt").read_text() == "mine"
+    assert only(tmp_path) == ["net.edge"]
+
+
+def test_force_does_not_take_the_users_own_files_along(tmp_path: Path) -> None:
+    path = write(tmp_path / "net.edge")
+    (path / "profile-cpu-model.json").write_text("{}")
+    write(path, force=True)
+    (path / "my-notes.md").write_text("mine")
+    with pytest.raises(InputError, match=r"my-notes\.md"):
+        write(path, force=True)
+
+
+def test_another_programs_manifest_makes_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "extension").mkdir()
+    (tmp_path / "extension" / "manifest.json").write_text('{"manifest_version": 3}')
+    with pytest.raises(InputError, match="is no bundle"):
+        write(tmp_path / "extension", force=True)

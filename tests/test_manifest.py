@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from edgeshrink.errors import InputError
 from edgeshrink.manifest import Accuracy
 
 
@@ -26,3 +28,15 @@ def test_without_labels_or_for_anything_but_one_row_of_classes_there_is_no_accur
     assert Accuracy.measure(np.array([0]), two, two) is None
     image = [{"output": np.zeros((1, 3, 8, 8))}]
     assert Accuracy.measure(np.array([0]), image, image) is None
+
+
+def test_rows_that_are_no_samples_are_not_counted_as_such():
+    steps = [{"output": np.zeros((7, 3))}] * 4
+    assert Accuracy.measure(np.array([0, 1, 2, 0]), steps, steps) is None
+    one = [{"output": np.zeros((1, 1))}] * 4
+    assert Accuracy.measure(np.array([0, 1, 1, 0]), one, one) is None
+
+
+def test_a_label_that_is_no_class_is_refused():
+    with pytest.raises(InputError, match="from 0 to 77, the network has 3 classes"):
+        Accuracy.measure(np.array([0, 77]), logits(0, 1), logits(0, 1))

@@ -6,6 +6,8 @@ mask that the network multiplies in at run time into zeros of the weight.
 
 from __future__ import annotations
 
+from math import prod
+
 import onnx_ir as ir
 from onnx_ir.passes.common import LiftConstantsToInitializersPass, RemoveUnusedNodesPass
 from onnxscript.optimizer import fold_constants
@@ -17,6 +19,8 @@ __all__ = ["FoldConstants"]
 _GROWING = {"ConstantOfShape", "Expand", "Range", "Tile"}
 _RANDOM = {"Bernoulli", "Dropout"}  # the folder knows the other random ones itself
 _NO_LIMIT = 1 << 40
+_SMALL = 1024
+"""Elements up to which a folded constant may be larger than what it is made of."""
 
 
 class FoldConstants(BakePass):
@@ -43,4 +47,13 @@ def _count_constants(model: ir.Model) -> int:
 
 def _pays(node: ir.Node) -> bool | None:
     custom = node.domain != ""
-    return False if custom or node.op_type in _GROWING or node.op_type in _RANDOM else None
+    if custom or node.op_type in _GROWING or node.op_type in _RANDOM or _grows(node):
+        return False
+    return None
+
+
+def _grows(node: ir.Node) -> bool:
+    """Whether the result, its size being known, is larger than what it is made of: an outer product, say."""
+    made = sum(prod(v.shape.numpy()) for v in node.outputs if v.shape is not None and v.shape.is_static())
+    read = {v: v.const_value.size for v in node.inputs if v is not None and v.const_value is not None}
+    return made > max(sum(read.values()), _SMALL)

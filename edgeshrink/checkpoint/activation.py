@@ -58,8 +58,8 @@ def _configured(checkpoint: Path) -> tuple[str, Path] | None:
 
 def _read_field(config: Path) -> str | None:
     try:
-        if config.stat().st_size > _LARGEST_CONFIG_BYTES:
-            return None
+        if not config.is_file() or config.stat().st_size > _LARGEST_CONFIG_BYTES:
+            return None  # a pipe or a device would be read for ever
         document = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None

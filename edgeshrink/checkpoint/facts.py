@@ -96,7 +96,7 @@ def _main_shape(pieces: dict[str, dict[str, Tensor]]) -> tuple[int, ...]:
 def _zero_units(layer: str, pieces: dict[str, dict[str, Tensor]], dendrites: Dendrites | None) -> int:
     """Count output units (rows of the weight) that are all zero in soma and living dendrites."""
     name, weight = _main_weight(pieces)
-    if weight.dim() < 2:
+    if weight.dim() < 2 or weight.numel() == 0:
         return 0
     live = weight.flatten(1).ne(0).any(1)
     inner = name.removeprefix(f"{layer}.")

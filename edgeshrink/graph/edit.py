@@ -85,7 +85,8 @@ def _bias_adder(node: ir.Node, dtype: np.dtype[Any]) -> tuple[ir.Node, int]:
     if len(readers) == 1 and readers[0].op_type == "Add" and readers[0].graph is node.graph:
         (index,) = (i for i, value in enumerate(readers[0].inputs) if value is not node.outputs[0])
         other = array_of(readers[0].inputs[index])
-        if other is not None and other.ndim == 1 and not node.outputs[0].is_graph_output():
+        same = readers[0].outputs[0].shape == node.outputs[0].shape  # else the sum is broadcast to more units
+        if other is not None and other.ndim == 1 and same and not node.outputs[0].is_graph_output():
             return readers[0], index
     return _append_sum(node, dtype), 1
 

@@ -837,3 +837,17 @@ def test_it_is_done_after_one_call():
     again = RemoveUnits()
     again(run_pass(before, DropConstantBranches, RemoveUnits))
     assert again.detail == {}
+
+
+def test_an_add_that_broadcasts_to_more_units_takes_no_bias():
+    before = model(
+        "(float[1, 4] x) => (y) { a = Gemm<transB = 1>(x, w, b) r = Relu(a) m = MatMul(r, u) y = Add(m, v) }",
+        {
+            "w": weights(8, 4, dead=(3,)),
+            "b": weights(8),
+            "u": weights(8, 1),
+            "v": vector(1, 2, 3, 4, 5),
+        },
+    )
+    after = run_pass(before, RemoveUnits)
+    assert dims(after)["w"] == (7, 4)

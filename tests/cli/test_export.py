@@ -252,3 +252,17 @@ def test_a_forward_that_draws_random_numbers_is_told_from_a_wrong_rewrite(run, w
     assert result.status == 1
     assert "draw random numbers" in result.err or "random" in result.err
     assert not (workplace / "model.edge").exists()
+
+
+def test_a_branch_on_values_is_refused_and_never_frozen(run, workplace):
+    (workplace / "branch.py").write_text(
+        "from tests.models import PlainCNN\n"
+        "class Branch(PlainCNN):\n"
+        "    def forward(self, image):\n"
+        "        y = super().forward(image)\n"
+        "        return y * 2 if y.sum() > 50 else y\n"
+    )
+    result = run("export", "model.pt", "--arch", "branch.py:Branch", *INPUT)
+    assert result.status == 1
+    assert "branches on the values" in result.err
+    assert not (workplace / "model.edge").exists()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -93,7 +92,7 @@ class Proof:
 
 @contextmanager
 def running(run: Callable[[Iterable[Feed]], Result], feeds: Sequence[Feed]) -> Iterator[Future[Result]]:
-    """Run a network on its inputs beside whatever the block does; each form of it keeps one core busy.
+    """Run what the user gave beside whatever the block does; torch keeps one core busy, and only one.
 
     Leaving the block early, by an error or Ctrl-C, stops the run after the input it is at.
     """
@@ -118,10 +117,8 @@ def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs
         ParityError: The baked network differs from the one before baking, or from what was given.
     """
     feeds, given = inputs.feeds, inputs.given
-    with running(partial(run_onnx, baked), feeds) as after_baking:
-        before = run_onnx(baseline, feeds)
-        after = after_baking.result()
-        origin, outputs_given = as_given.result()
+    before, after = run_onnx(baseline, feeds), run_onnx(baked, feeds)
+    origin, outputs_given = as_given.result()
     parities = {}
     for name, outputs in (("baseline", before), (origin, outputs_given)):
         parities[name] = _compare(outputs, after, given)

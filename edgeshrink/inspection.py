@@ -53,18 +53,30 @@ def inspect(request: Request, progress: Progress = silent) -> Inspection:
     Raises:
         InputError: The file cannot be read, or --arch and --input do not fit it.
     """
-    if checkpoint.sniff(request.path) != "onnx" and request.arch is None:
+    if checkpoint.sniff(request.path) != "onnx":
         contents = checkpoint.read(
-            request.path, masks=request.masks, dendrite_activation=request.dendrite_activation
+            request.path,
+            arch=request.arch,
+            masks=request.masks,
+            dendrite_activation=request.dendrite_activation,
+            trust_pickle=request.trust_pickle,
         )
-        source = Source(contents.name, contents.sha256, contents.format)
-        return _inspection(source, contents, None, contents.warnings)
+        if not _network_is_known(request, contents):
+            source = Source(contents.name, contents.sha256, contents.format)
+            return _inspection(source, contents, None, contents.warnings)
     network, traced = load_network(request, progress)
     model = traced.model
     before = cost(model)
     baked = bake(model, progress)
     forecast = Forecast(baked.passes, baked.layers, before, cost(model))
     return _inspection(network.source, network.contents, forecast, network.warnings)
+
+
+def _network_is_known(request: Request, contents: CheckpointContents) -> bool:
+    """Tell whether there is a factory, or the network in the file and a shape to run it on."""
+    if request.arch is not None and ":" in request.arch:
+        return True
+    return contents.holds_network and bool(request.inputs or request.samples or contents.inputs)
 
 
 def _inspection(

@@ -6,7 +6,7 @@ import ctypes
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,7 @@ class Request:
         arch_args: Keyword arguments of the factory.
         masks: A sidecar file of masks.
         dendrite_activation: The dendrites' activation, where the file beside the checkpoint does not say.
+        trust_pickle: Whether a pickle may run what it imports; what that is, is printed to stderr first.
         inputs: Shapes of the network's inputs; may be empty where `samples` gives them.
         samples: An .npz of real inputs, and optionally labels.
         seed: Of the random inputs.
@@ -90,6 +91,7 @@ class Request:
     arch_args: dict[str, Any] | None = None
     masks: Path | None = None
     dendrite_activation: str | None = None
+    trust_pickle: bool = False
     inputs: tuple[InputSpec, ...] = ()
     samples: Path | None = None
     seed: int = 0
@@ -109,7 +111,7 @@ class Network:
     Attributes:
         module: The torch network, None for an .onnx file.
         source: Which file it came from.
-        contents: What the checkpoint held (its tensors are in the module), None for an .onnx file.
+        contents: What the checkpoint held, None for an .onnx file.
         samples: The user's inputs, if any.
         warnings: What the user should know, one sentence each.
     """
@@ -146,28 +148,24 @@ def load_network(request: Request, progress: Progress = silent) -> tuple[Network
         return _load_onnx(request, samples)
     from edgeshrink.trace import trace_module  # here, as an .onnx file need not wait for torch
 
-    module, contents = _load_checkpoint(request)
-    progress("tracing the network")
-    traced = trace_module(module, _input_specs(request, samples))
-    source = Source(contents.name, contents.sha256, contents.format)
-    warnings = (*contents.warnings, *traced.warnings)
-    return Network(module, source, contents, samples, warnings), traced
-
-
-def _load_checkpoint(request: Request) -> tuple[nn.Module, checkpoint.CheckpointContents]:
-    """The torch network, and what the file held but for the tensors, which are in the network now."""
     loaded = checkpoint.load(
         request.path,
         arch=request.arch,
         arch_args=request.arch_args,
         masks=request.masks,
         dendrite_activation=request.dendrite_activation,
+        trust_pickle=request.trust_pickle,
     )
-    return loaded.module, replace(loaded.contents, tensors={})
+    contents = loaded.contents
+    source = Source(contents.name, contents.sha256, contents.format)
+    progress("tracing the network")
+    traced = trace_module(loaded.module, _input_specs(request, samples, contents.inputs))
+    warnings = (*contents.warnings, *traced.warnings)
+    return Network(loaded.module, source, contents, samples, warnings), traced
 
 
 def _load_onnx(request: Request, samples: Samples | None) -> tuple[Network, Traced]:
-    given = {"--arch": request.arch, "--masks": request.masks}
+    given = {"--arch": request.arch, "--masks": request.masks, "--trust-pickle": request.trust_pickle}
     for flag, value in given.items():
         if value:
             raise InputError(
@@ -177,9 +175,11 @@ def _load_onnx(request: Request, samples: Samples | None) -> tuple[Network, Trac
     return Network(None, Source.of_file(request.path, "ONNX"), None, samples, traced.warnings), traced
 
 
-def _input_specs(request: Request, samples: Samples | None) -> Sequence[InputSpec]:
-    """The inputs as far as they are known, which for a torch network must be all of them."""
-    specs = _known_specs(request, samples)
+def _input_specs(
+    request: Request, samples: Samples | None, of_file: Sequence[InputSpec]
+) -> Sequence[InputSpec]:
+    """The inputs as the user or else the file tells them, which for a torch network must be all of them."""
+    specs = _known_specs(request, samples) or of_file
     if not specs:
         raise InputError(
             "The shape of the network's input is not known.",

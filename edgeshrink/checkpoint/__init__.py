@@ -6,7 +6,8 @@ A container (safetensors, torch zip, ...) turns bytes into named tensors; a layo
 form, plain) says what the names mean. Each is one file, registered by its decorator in ``registry.py``.
 """
 
-from edgeshrink.checkpoint.contents import CheckpointContents, LayerFacts, LoadedCheckpoint
+from edgeshrink.checkpoint.contents import CheckpointContents, LoadedCheckpoint
+from edgeshrink.checkpoint.facts import LayerFacts
 from edgeshrink.checkpoint.loading import load
 from edgeshrink.checkpoint.reading import read
 from edgeshrink.checkpoint.registry import sniff

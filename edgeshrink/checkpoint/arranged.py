@@ -49,12 +49,14 @@ class Arranged:
         dendrites: Layer path -> its dendrites; a layer with none left is plain.
         source: Name in ``plain``, or as ``DendriticLayer`` would call it -> name in the file.
         dropped: Rule -> number of tensors left behind.
+        warnings: What the user should know, one sentence each.
     """
 
     plain: dict[str, Tensor] = field(default_factory=dict)
     dendrites: dict[str, Dendrites] = field(default_factory=dict)
     source: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def everything(self) -> Iterator[tuple[str, Tensor]]:
         """All live tensors: the plain ones, and ``P.dendrites.<i>.*``, ``P.between.<i>``, ``P.top``."""

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from edgeshrink.checkpoint.arranged import Arranged
+from edgeshrink.checkpoint.facts import LayerFacts, layer_facts
+from edgeshrink.digest import sha256_of
+from edgeshrink.inputs import InputSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["CheckpointContents", "LayerFacts", "LoadedCheckpoint"]
-
-
-@dataclass(frozen=True)
-class LayerFacts:
-    """One layer as its tensors show it; a dendritic layer or block is one, dendrites and all.
-
-    Attributes:
-        name: Path of the layer in the plain network.
-        kind: "conv2d", "linear", "batch norm", "gru", ...; a block joins its parts: "conv2d + batch norm".
-        shape: Shape of the soma's weight.
-        parameters: Trained elements that the network uses, masked ones included, training scaffolding not.
-        dendrites: How many dendrites the layer has.
-        dead_dendrites: How many of them nothing reads (zero output weights, read by no living dendrite).
-        masked: Elements that masks set to zero.
-        zeros: Zero elements of weights and masked parameters, after masking.
-        zero_units: Output units whose weights are all zero, in the soma and in every living dendrite.
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    parameters: int
-    dendrites: int
-    dead_dendrites: int
-    masked: int
-    zeros: int
-    zero_units: int
+__all__ = ["CheckpointContents", "LoadedCheckpoint"]
 
 
 @dataclass(frozen=True)
@@ -43,32 +23,60 @@ class CheckpointContents:
     """What a file holds, as far as its tensors tell without the network's code.
 
     Attributes:
-        name: The file's name.
-        sha256: Of the file's bytes, in hex.
+        path: The file.
         format: For people: "PerforatedAI training form (safetensors)".
-        layers: In the file's order.
-        dropped: Training scaffolding left behind: rule -> number of tensors.
+        dropped: Training scaffolding that was not loaded: rule -> number of tensors.
         activation: The dendrites' activation; None where there are no dendrites.
         activation_source: "flag", "config file NAME", "default", or "no dendrites".
         warnings: Each one sentence for the user.
-        tensors: Plain name -> tensor, masks applied. A dendritic layer P adds ``P.dendrites.<i>.<name>``,
-            ``P.between.<i>`` (i + 1, C) and ``P.top`` (D, C); see ``edgeshrink.dendrites.DendriticLayer``.
+        holds_network: Whether the file holds the network too, so that no factory is needed.
+        inputs: The network's inputs, where the file tells them.
     """
 
-    name: str
-    sha256: str
+    path: Path
     format: str
-    layers: tuple[LayerFacts, ...]
     dropped: dict[str, int]
     activation: str | None
     activation_source: str
     warnings: tuple[str, ...]
-    tensors: dict[str, Tensor]
+    holds_network: bool
+    inputs: tuple[InputSpec, ...]
+    _arranged: Arranged = field(repr=False)
+    _masked: dict[str, int] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file's bytes, in hex."""
+        return sha256_of(self.path)
+
+    @cached_property
+    def layers(self) -> tuple[LayerFacts, ...]:
+        """Every layer, in the network's order where a network was given, else in the file's."""
+        return layer_facts(self._arranged, self._masked)
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """Plain name -> tensor, masks applied.
+
+        A dendritic layer P adds ``P.dendrites.<i>.<name>``, ``P.between.<i>`` of shape (i + 1, C) and
+        ``P.top`` of shape (D, C); see ``edgeshrink.dendrites.DendriticLayer``.
+        """
+        return dict(self._arranged.everything())
 
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """A network ready to trace: eval mode, masks applied, dendrites in place."""
+    """A network ready to trace: eval mode, masks applied, dendrites in place.
+
+    Attributes:
+        module: The network.
+        contents: What the file held.
+    """
 
     module: nn.Module
     contents: CheckpointContents

@@ -19,9 +19,9 @@ from edgeshrink.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["build_network"]
+__all__ = ["FORM", "build_network"]
 
-_FORM = "Give --arch FILE.py:FACTORY or --arch pkg.mod:FACTORY, a callable that returns the plain network."
+FORM = "Give --arch FILE.py:FACTORY or --arch pkg.mod:FACTORY, a callable that returns the plain network."
 
 
 def build_network(arch: str, arguments: dict[str, Any] | None = None) -> nn.Module:
@@ -34,13 +34,13 @@ def build_network(arch: str, arguments: dict[str, Any] | None = None) -> nn.Modu
 
     where, separator, name = arch.rpartition(":")
     if not separator or not where or not name:
-        raise InputError(f"--arch {arch} is not of the form MODULE:FACTORY", _FORM)
+        raise InputError(f"--arch {arch} is not of the form MODULE:FACTORY", FORM)
     factory = _attribute(_import(where), name, arch)
     network = (
         copy.deepcopy(factory) if isinstance(factory, nn.Module) else _call(factory, arguments or {}, arch)
     )
     if not isinstance(network, nn.Module):
-        raise InputError(f"--arch {arch} returned a {type(network).__name__}, not a torch.nn.Module", _FORM)
+        raise InputError(f"--arch {arch} returned a {type(network).__name__}, not a torch.nn.Module", FORM)
     grown = [
         n for n, m in network.named_modules() if type(m).__name__ in ("PAINeuronModule", "PAIModulePyThread")
     ]
@@ -54,7 +54,7 @@ def build_network(arch: str, arguments: dict[str, Any] | None = None) -> nn.Modu
 
 def _call(factory: Any, arguments: dict[str, Any], arch: str) -> Any:
     if not callable(factory):
-        raise InputError(f"--arch {arch} names a {type(factory).__name__}, which cannot be called", _FORM)
+        raise InputError(f"--arch {arch} names a {type(factory).__name__}, which cannot be called", FORM)
     try:
         return factory(**arguments)
     except Exception as error:
@@ -69,13 +69,13 @@ def _call(factory: Any, arguments: dict[str, Any], arch: str) -> Any:
 def _import(where: str) -> ModuleType:
     is_file = where.endswith(".py")
     if is_file and not Path(where).is_file():
-        raise InputError(f"--arch: there is no file {where}", _FORM)
+        raise InputError(f"--arch: there is no file {where}", FORM)
     try:
         with _importing_from(Path(where).resolve().parent if is_file else Path.cwd()):
             return _import_file(Path(where)) if is_file else importlib.import_module(where)
     except ModuleNotFoundError as error:
         if not is_file and error.name and (where == error.name or where.startswith(f"{error.name}.")):
-            raise InputError(f"--arch: there is no module {error.name}", _FORM) from error
+            raise InputError(f"--arch: there is no module {error.name}", FORM) from error
         raise InputError(
             f"--arch: importing {where} raised {_summary(error)}",
             f"Install {error.name}, or run edgeshrink in the environment the network was trained in.",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from edgeshrink.checkpoint.contents import LayerFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,11 +12,38 @@ if TYPE_CHECKING:
 
     from edgeshrink.checkpoint.arranged import Arranged, Dendrites
 
-__all__ = ["layer_facts"]
+__all__ = ["LayerFacts", "layer_facts"]
 
 _KIND_BY_DIMENSIONS = {2: "linear", 3: "conv1d", 4: "conv2d", 5: "conv3d"}
 _RECURRENT_BY_GATES = {1: "rnn", 3: "gru", 4: "lstm"}
 _NOT_TRAINED = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer as its tensors show it; a dendritic layer or block is one, dendrites and all.
+
+    Attributes:
+        name: Path of the layer in the plain network.
+        kind: "conv2d", "linear", "batch norm", "gru", ...; a block joins its parts: "conv2d + batch norm".
+        shape: Shape of the soma's weight.
+        parameters: Trained elements that the network uses, masked ones included, training scaffolding not.
+        dendrites: How many dendrites the layer has.
+        dead_dendrites: How many of them nothing reads (zero output weights, read by no living dendrite).
+        masked: Elements that masks set to zero.
+        zeros: Zero elements of weights and masked parameters, after masking.
+        zero_units: Output units whose weights are all zero, in the soma and in every living dendrite.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    dendrites: int
+    dead_dendrites: int
+    masked: int
+    zeros: int
+    zero_units: int
 
 
 def layer_facts(arranged: Arranged, masked: Mapping[str, int]) -> tuple[LayerFacts, ...]:

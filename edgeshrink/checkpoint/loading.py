@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeshrink.checkpoint.contents import LoadedCheckpoint
-from edgeshrink.checkpoint.factory import build_network
+from edgeshrink.checkpoint.factory import FORM, build_network
 from edgeshrink.checkpoint.fit import network_name, require_fit
-from edgeshrink.checkpoint.reading import read_arranged
+from edgeshrink.checkpoint.reading import read_file
+from edgeshrink.checkpoint.stored import Opening, Stored
+from edgeshrink.checkpoint.weights import put_weights
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
 
     from edgeshrink.checkpoint.arranged import Arranged, Dendrites
-    from edgeshrink.checkpoint.contents import LayerFacts
 
 __all__ = ["load"]
 
@@ -29,40 +29,61 @@ def load(
     arch_args: dict[str, Any] | None = None,
     masks: Path | str | None = None,
     dendrite_activation: str | None = None,
+    trust_pickle: bool = False,
 ) -> LoadedCheckpoint:
     """Load a checkpoint into the network it belongs to.
 
     Args:
-        path: The file: PerforatedAI's training form or a plain state_dict, in safetensors or torch's zip.
+        path: The file, of any container and layout.
         arch: ``FILE.py:FACTORY`` or ``pkg.mod:FACTORY``, a callable that returns the plain network: no
-            dendrites, and ``torch.nn.Sequential`` where the trained one has a PAISequential.
+            dendrites, and ``torch.nn.Sequential`` where the trained one has a PAISequential. A file that
+            holds the network itself needs none; ``FILE.py`` or ``pkg.mod`` then says where its classes are.
         arch_args: Keyword arguments of the factory.
         masks: A sidecar file with masks: parameter name -> 0/1 array.
         dendrite_activation: The dendrites' activation, where neither default nor config file is right.
+        trust_pickle: Whether a pickle may run what it imports.
 
     Raises:
         InputError: The file cannot be read, there is no factory or it fails, or the two do not fit.
     """
-    contents, arranged = read_arranged(path, masks=masks, dendrite_activation=dendrite_activation)
-    if arch is None:
-        raise InputError(
-            f"{path} holds tensors, and not the network they belong to",
-            "Add --arch FILE.py:FACTORY (or --arch pkg.mod:FACTORY), a callable that returns the plain "
-            "network, without dendrites.",
-        )
-    network = build_network(arch, arch_args)
-    module = _assemble(network, arranged, contents.activation or "sigmoid", f"--arch {arch}", str(path))
-    contents = replace(contents, layers=_in_network_order(contents.layers, module))
+    reading = read_file(path, Opening(arch, trust_pickle), masks, dendrite_activation)
+    contents, arranged = reading.contents, reading.arranged
+    network, origin = _plain_network(reading.stored, path, arch, arch_args)
+    module = _assemble(network, arranged, contents.activation or "sigmoid", origin, str(path))
+    _in_network_order(arranged, module)
     return LoadedCheckpoint(module=module.eval(), contents=contents)
 
 
-def _in_network_order(layers: tuple[LayerFacts, ...], network: nn.Module) -> tuple[LayerFacts, ...]:
+def _plain_network(
+    stored: Stored, path: Path | str, arch: str | None, arguments: dict[str, Any] | None
+) -> tuple[nn.Module, str]:
+    """The network without dendrites, from the factory or else from the file, and where it came from."""
+    if arch is not None and ":" in arch:
+        return build_network(arch, arguments), f"--arch {arch}"
+    if stored.network is not None:
+        return stored.network, "the file"
+    if arch is not None:
+        raise InputError(
+            f"--arch {arch} is not of the form MODULE:FACTORY, and {path} does not hold the network", FORM
+        )
+    raise InputError(
+        f"{path} holds tensors, and not the network they belong to",
+        "Add --arch FILE.py:FACTORY (or --arch pkg.mod:FACTORY), a callable that returns the plain "
+        "network, without dendrites.",
+    )
+
+
+def _in_network_order(arranged: Arranged, network: nn.Module) -> None:
+    """Sort the plain tensors as the network's layers come."""
     order = {name: index for index, (name, _) in enumerate(network.named_modules())}
 
-    def position(layer: LayerFacts) -> int:
-        return order.get(network_name(f"{layer.name}.", network).removesuffix("."), len(order))
+    def position(name: str) -> int:
+        layer = network_name(name, network).rpartition(".")[0]
+        while layer and layer not in order:
+            layer = layer.rpartition(".")[0]
+        return order.get(layer, len(order))
 
-    return tuple(sorted(layers, key=position))
+    arranged.plain = dict(sorted(arranged.plain.items(), key=lambda pair: position(pair[0])))
 
 
 def _assemble(network: nn.Module, arranged: Arranged, activation: str, arch: str, path: str) -> nn.Module:
@@ -81,7 +102,7 @@ def _assemble(network: nn.Module, arranged: Arranged, activation: str, arch: str
         given[f"{layer}.top"] = (f"{layer}.top", dendrites.top)
         network = _replace(network, layer, _grow(soma, dendrites, activation, layer))
     require_fit(network, given, arranged.source, arch, path)
-    network.load_state_dict({name: tensor for name, (_, tensor) in given.items()}, strict=False)
+    put_weights(network, {name: tensor for name, (_, tensor) in given.items()})
     return network
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from edgeshrink.checkpoint.registry import register_container
+from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.errors import InputError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["OnnxFile"]
 
@@ -41,7 +39,7 @@ class OnnxFile:
                 "Copy or download it again, or export it again.",
             )
 
-    def read(self, path: Path) -> dict[str, Tensor]:
+    def read(self, path: Path, opening: Opening) -> Stored:
         """Say that a graph is no set of named tensors."""
         raise InputError(
             f"{path} is an ONNX model, which holds a graph and no state_dict", "Give it without --arch."

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.pickles import names_imported, refusal
 from edgeshrink.checkpoint.registry import register_container
+from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.errors import InputError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["PickleFile"]
 
@@ -43,7 +40,7 @@ class PickleFile:
             )
         raise refusal(path, _names(path) or ["nothing that could be told: it is damaged or cut short"])
 
-    def read(self, path: Path) -> dict[str, Tensor]:
+    def read(self, path: Path, opening: Opening) -> Stored:
         """Never reached: ``check`` refuses."""
         raise NotImplementedError
 

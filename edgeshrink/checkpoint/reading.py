@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.activation import choose_activation
 from edgeshrink.checkpoint.contents import CheckpointContents
-from edgeshrink.checkpoint.facts import layer_facts
 from edgeshrink.checkpoint.masks import bake_masks
 from edgeshrink.checkpoint.names import strip_prefixes
 from edgeshrink.checkpoint.registry import container_of, layout_of
 from edgeshrink.checkpoint.sidecar import read_sidecar
-from edgeshrink.digest import sha256_of
+from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,35 +20,57 @@ if TYPE_CHECKING:
 
     from edgeshrink.checkpoint.arranged import Arranged
 
-__all__ = ["read", "read_arranged"]
+__all__ = ["Reading", "read", "read_file"]
+
+# What the tensors of a file may take in memory once widened and masked: several times the file (float8 grows
+# fourfold, a few tensors may share their storage), and room for files that are small.
+_MOST_TIMES_FILE = 5
+_MOST_BYTES_BESIDE = 256_000_000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file read: what it holds, its tensors sorted by meaning, and what its container gave beside them."""
+
+    contents: CheckpointContents
+    arranged: Arranged
+    stored: Stored
 
 
 def read(
-    path: Path | str, *, masks: Path | str | None = None, dendrite_activation: str | None = None
+    path: Path | str,
+    *,
+    arch: str | None = None,
+    masks: Path | str | None = None,
+    dendrite_activation: str | None = None,
+    trust_pickle: bool = False,
 ) -> CheckpointContents:
     """Read a checkpoint as far as its tensors tell, without the network's code.
 
     Args:
         path: The file.
+        arch: ``MODULE`` or ``MODULE:FACTORY``: where a pickled network's own classes are looked up.
         masks: A sidecar file with masks: parameter name -> 0/1 array.
         dendrite_activation: The dendrites' activation, where the user says it.
+        trust_pickle: Whether a pickle may run what it imports.
 
     Raises:
         InputError: The file or the masks cannot be read, or do not fit each other.
     """
-    return read_arranged(path, masks=masks, dendrite_activation=dendrite_activation)[0]
+    return read_file(path, Opening(arch, trust_pickle), masks, dendrite_activation).contents
 
 
-def read_arranged(
-    path: Path | str, *, masks: Path | str | None = None, dendrite_activation: str | None = None
-) -> tuple[CheckpointContents, Arranged]:
+def read_file(
+    path: Path | str, opening: Opening, masks: Path | str | None, dendrite_activation: str | None
+) -> Reading:
     """Read a checkpoint, and keep its tensors sorted by meaning for whoever builds the network."""
     path = Path(path)
     container = container_of(path)
-    stored = strip_prefixes(container.read(path))
-    tensors = {name: _widen(tensor) for name, tensor in stored.items()}
-    if not tensors:
+    stored = container.read(path, opening)
+    if not stored.tensors:
         raise InputError(f"{path} holds no tensors", "Save the trained network's state_dict.")
+    _require_bounded(path, stored.tensors)
+    tensors = {name: _widen(tensor) for name, tensor in strip_prefixes(stored.tensors).items()}
     tensors, masked = bake_masks(tensors)
     layout = layout_of(tensors)
     arranged = layout.arrange(tensors)
@@ -56,21 +78,22 @@ def read_arranged(
         tensors, more = read_sidecar(Path(masks), tensors, arranged)
         masked = masked | more
         arranged = layout.arrange(tensors)
-    name, source, warning = None, "no dendrites", None
+    activation, source, warning = None, "no dendrites", None
     if arranged.dendrites:
-        name, source, warning = choose_activation(path, dendrite_activation)
+        activation, source, warning = choose_activation(path, dendrite_activation)
     contents = CheckpointContents(
-        name=path.name,
-        sha256=sha256_of(path),
+        path=path,
         format=f"{layout.title} ({container.title})",
-        layers=layer_facts(arranged, masked),
         dropped=arranged.dropped,
-        activation=name,
+        activation=activation,
         activation_source=source,
-        warnings=(warning,) if warning else (),
-        tensors=dict(arranged.everything()),
+        warnings=(*stored.warnings, *arranged.warnings, *([warning] if warning else [])),
+        holds_network=stored.network is not None,
+        inputs=stored.inputs,
+        _arranged=arranged,
+        _masked=masked,
     )
-    return contents, arranged
+    return Reading(contents, arranged, stored)
 
 
 def _widen(tensor: Tensor) -> Tensor:
@@ -80,3 +103,15 @@ def _widen(tensor: Tensor) -> Tensor:
     if tensor.is_floating_point() and tensor.element_size() == 1:
         return tensor.to(torch.float32)
     return tensor.to(torch.int64) if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else tensor
+
+
+def _require_bounded(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Refuse tensors that share few bytes among many: each would take memory of its own once worked on."""
+    needed = sum(tensor.numel() * max(4, tensor.element_size()) for tensor in tensors.values())
+    size = path.stat().st_size
+    if needed > _MOST_TIMES_FILE * size + _MOST_BYTES_BESIDE:
+        raise InputError(
+            f"the tensors of {path} would take {needed / 1e9:.1f} GB, and the file has {size / 1e6:.1f} MB: "
+            "many share the same bytes",
+            "Save the state_dict with each tensor cloned, or without the ones that no layer owns.",
+        )

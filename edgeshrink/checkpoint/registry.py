@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from edgeshrink.checkpoint.arranged import Arranged
+    from edgeshrink.checkpoint.stored import Opening, Stored
 
 __all__ = [
     "Container",
@@ -37,17 +38,21 @@ _LAYOUTS = ("perforatedai_training", "plain")
 class Container(Protocol):
     """A kind of file."""
 
-    name: str
+    name: str  #: what ``sniff`` calls it
     title: str
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Tell whether the file is of this kind; ``head`` is its first kilobyte."""
 
     def check(self, path: Path) -> None:
-        """Raise InputError where the file cannot be read: cut short, damaged, or refused by kind."""
+        """Raise InputError where the file is cut short, damaged, or of a kind that is never read."""
 
-    def read(self, path: Path) -> dict[str, Tensor]:
-        """Read the file's tensors by name, as stored."""
+    def read(self, path: Path, opening: Opening) -> Stored:
+        """Read the file's tensors, and the network where the file holds it.
+
+        Raises:
+            InputError: The content cannot be read, or not without more than ``opening`` allows.
+        """
 
 
 class Layout(Protocol):

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.registry import register_container
+from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.errors import InputError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["SafetensorsFile"]
 
@@ -36,7 +33,7 @@ class SafetensorsFile:
         except (SafetensorError, OSError, ValueError) as error:
             raise _damaged(path, error) from error
 
-    def read(self, path: Path) -> dict[str, Tensor]:
+    def read(self, path: Path, opening: Opening) -> Stored:
         """Read all tensors."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -45,7 +42,7 @@ class SafetensorsFile:
             tensors = load_file(path)
         except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
             raise _damaged(path, error) from error
-        return {name: tensors[name] for name in sorted(tensors, key=_natural)}
+        return Stored({name: tensors[name] for name in sorted(tensors, key=_natural)})
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

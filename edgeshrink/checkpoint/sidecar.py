@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from edgeshrink.checkpoint.masks import apply_mask
 from edgeshrink.checkpoint.names import strip_prefix
 from edgeshrink.checkpoint.registry import container_of
+from edgeshrink.checkpoint.stored import Opening
 from edgeshrink.checkpoint.zips import entry_names
 from edgeshrink.errors import InputError
 
@@ -80,7 +81,7 @@ def _read_masks(path: Path, parameter: Callable[[str], Tensor]) -> dict[str, Ten
         raise InputError(
             f"{path} is an ONNX model, not masks", "Give a .pt, .safetensors or .npz file of 0/1 arrays."
         )
-    return container.read(path)
+    return container.read(path, Opening()).tensors
 
 
 def _read_npz(path: Path, parameter: Callable[[str], Tensor]) -> dict[str, Tensor]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.registry import register_container
+from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.checkpoint.zips import inner_names
 from edgeshrink.errors import InputError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["TorchArchives"]
 
@@ -34,7 +31,7 @@ class TorchArchives:
             "with --arch, or export the network to ONNX and give the .onnx file.",
         )
 
-    def read(self, path: Path) -> dict[str, Tensor]:
+    def read(self, path: Path, opening: Opening) -> Stored:
         """Never reached: ``check`` refuses."""
         raise NotImplementedError
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.pickles import names_imported, refusal
 from edgeshrink.checkpoint.registry import register_container
+from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.checkpoint.zips import entry_names
 from edgeshrink.errors import InputError
 
@@ -53,7 +54,7 @@ class TorchZip:
         if foreign := [name for name in names if not _makes_tensors(name)]:
             raise refusal(path, foreign)
 
-    def read(self, path: Path) -> dict[str, Tensor]:
+    def read(self, path: Path, opening: Opening) -> Stored:
         """Read the state_dict, out of whatever dictionary it is wrapped in."""
         import torch
 
@@ -66,7 +67,7 @@ class TorchZip:
         tensors = _unwrap(path, content)
         if lying := [name for name, tensor in tensors.items() if _overlaps_itself(tensor)]:
             raise _damaged(path, f"tensor {lying[0]} claims more elements than are stored")
-        return tensors
+        return Stored(tensors)
 
 
 def _unwrap(path: Path, content: object) -> dict[str, Tensor]:

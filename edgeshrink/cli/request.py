@@ -20,7 +20,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _OPTIONS = (
     click.argument("checkpoint", type=click.Path(path_type=Path)),
     click.option(
-        "--arch", metavar="FILE.py:FACTORY", help="Callable returning the plain network; also pkg.mod:NAME."
+        "--arch",
+        metavar="FILE.py:FACTORY",
+        help="Callable returning the plain network; also pkg.mod:NAME. For a pickled network FILE.py "
+        "will do: its classes are looked up there.",
     ),
     click.option(
         "--arch-args", metavar="JSON", help="Keyword arguments of the factory: '{\"classes\": 10}'."
@@ -41,6 +44,11 @@ _OPTIONS = (
     click.option(
         "--dendrite-activation", metavar="NAME", help="The dendrites' activation: sigmoid, tanh, relu, ..."
     ),
+    click.option(
+        "--trust-pickle",
+        is_flag=True,
+        help="Let a pickled network run the code it imports; the names are printed first.",
+    ),
 )
 
 
@@ -60,6 +68,7 @@ def request_of(
     samples: Path | None,
     masks: Path | None,
     dendrite_activation: str | None,
+    trust_pickle: bool,
 ) -> Request:
     """The request these options make.
 
@@ -75,6 +84,7 @@ def request_of(
         arch_args=_keyword_arguments(arch_args),
         masks=masks,
         dendrite_activation=dendrite_activation,
+        trust_pickle=trust_pickle,
         inputs=tuple(parse_input(text) for text in inputs),
         samples=samples,
     )
@@ -86,8 +96,8 @@ def options_of(network: Mapping[str, Any]) -> str:
     for name, value in network.items():
         flag = "--input" if name == "inputs" else f"--{name.replace('_', '-')}"
         for each in value if isinstance(value, tuple) else (value,):
-            if each is not None and name != "checkpoint":
-                words += [flag, str(each)]
+            if each is not None and each is not False and name != "checkpoint":
+                words += [flag] if each is True else [flag, str(each)]
     return shlex.join(words)
 
 

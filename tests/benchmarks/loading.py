@@ -1,11 +1,10 @@
 """Reading a 500 MB checkpoint, beside the libraries that edgeshrink reads it with.
 
-Every figure comes from a process of its own; the file is in the page cache. "Open" ends when every tensor is at
-hand by name, behind a memory map for both sides. "Load" ends with the weights in the network that the
-factory built, and "inspect" has looked at every element and hashed the file. Peak memory is the process's
-resident peak beyond what it had with torch and the code imported, memory-mapped pages included.
+Every figure comes from a process of its own; the file is in the page cache. "Open" ends when every tensor is
+at hand by name, behind a memory map for both sides. "Load" ends with the weights in the network that the
+factory built, and "inspect" has looked at every element and hashed the file. Peak memory is the resident peak
+beyond what the process had with torch and the code imported, memory-mapped pages included.
 """
-
 from __future__ import annotations
 
 import json

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["EdgeshrinkError", "InputError", "ParityError", "UnsupportedError"]
+__all__ = ["EdgeshrinkError", "InputError", "ParityError", "UnsupportedError", "printable"]
+
+
+def printable(text: str) -> str:
+    """Write control characters as escapes, newlines excepted: a name in a file may not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 class EdgeshrinkError(Exception):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgeshrink.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -64,14 +66,18 @@ def common_options(function: Function) -> Function:
 def stdout() -> Console:
     """Where tables go; as wide as needed in a pipe, so that no figure is cut."""
     from rich.console import Console
+    from rich.text import Text
 
-    class Pipe(Console):
+    class Stdout(Console):
         """A console that leaves a broken pipe to `main`, which knows that it is no error."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    return Pipe(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
+
+    return Stdout(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
 
 
 def print_json(document: Any) -> None:
@@ -99,11 +105,11 @@ def progress() -> Iterator[Callable[[str], None]]:
 def tell_warnings(warnings: list[str]) -> None:
     """Print warnings to stderr, one a line."""
     for warning in warnings:
-        click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
+        click.echo(f"{click.style('warning:', fg='yellow')} {printable(warning)}", err=True)
 
 
 def tell_error(message: str, hint: str) -> None:
     """Print an error to stderr: what is wrong, then what to do."""
-    click.echo(f"{click.style('error:', fg='red')} {message}", err=True)
+    click.echo(f"{click.style('error:', fg='red')} {printable(message)}", err=True)
     if hint:
-        click.echo(hint, err=True)
+        click.echo(printable(hint), err=True)

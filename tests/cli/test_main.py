@@ -3,6 +3,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import safetensors.torch
+import torch
+
 from edgeshrink.machine import this_machine
 
 
@@ -55,3 +58,12 @@ def test_profile_says_that_this_machine_is_no_jetson(run, bundle):
 
 def test_debug_may_stand_before_the_command_too(run):
     assert run("--debug", "devices", "--json").status == 0
+
+
+def test_names_in_a_file_cannot_steer_the_terminal(run, tmp_path):
+    safetensors.torch.save_file({"a\x1b[2Jb.weight": torch.ones(2, 2)}, tmp_path / "net.pt")
+    told = run("inspect", tmp_path / "net.pt")
+    assert "\x1b" not in told.out
+    assert r"a\x1b[2Jb" in told.out
+    missing = run("inspect", tmp_path / "no\x1b[2Jsuch.pt")
+    assert "\x1b[2J" not in missing.err

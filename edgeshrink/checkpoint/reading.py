@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeshrink.checkpoint.activation import choose_activation
+from edgeshrink.checkpoint.activation import choose_activation, ignored_activation
 from edgeshrink.checkpoint.contents import CheckpointContents
 from edgeshrink.checkpoint.masks import bake_masks
 from edgeshrink.checkpoint.names import strip_prefixes
@@ -70,15 +70,16 @@ def read_file(
     if not stored.tensors:
         raise InputError(f"{path} holds no tensors", "Save the trained network's state_dict.")
     _require_bounded(path, stored.tensors)
-    tensors = {name: _widen(tensor) for name, tensor in strip_prefixes(stored.tensors).items()}
-    tensors, masked = bake_masks(tensors)
-    layout = layout_of(tensors)
+    named = stored.tensors if stored.complete else strip_prefixes(stored.tensors)
+    tensors = {name: _widen(tensor) for name, tensor in named.items()}
+    tensors, masked = (tensors, {}) if stored.complete else bake_masks(tensors)
+    layout = layout_of(() if stored.complete else tensors)
     arranged = layout.arrange(tensors)
     if masks is not None:
         tensors, more = read_sidecar(Path(masks), tensors, arranged)
         masked = masked | more
         arranged = layout.arrange(tensors)
-    activation, source, warning = None, "no dendrites", None
+    activation, source, warning = None, "no dendrites", ignored_activation(dendrite_activation)
     if arranged.dendrites:
         activation, source, warning = choose_activation(path, dendrite_activation)
     contents = CheckpointContents(

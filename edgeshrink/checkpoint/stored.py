@@ -36,9 +36,12 @@ class Stored:
             the layers they wrap, while ``tensors`` keep the names of the file.
         inputs: The network's inputs, where the file tells them.
         warnings: Each one sentence for the user.
+        complete: Whether ``network`` computes all there is, masks and dendrites included, so that ``tensors``
+            are its own state_dict: their names are taken as they are, whatever layout they look like.
     """
 
     tensors: dict[str, Tensor]
     network: nn.Module | None = None
     inputs: tuple[InputSpec, ...] = ()
     warnings: tuple[str, ...] = ()
+    complete: bool = False

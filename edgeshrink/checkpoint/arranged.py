@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,6 +59,29 @@ class Arranged:
     source: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    def add(self, name: str, source: str, tensor: Tensor) -> None:
+        """Take a plain tensor: its name in the plain network, and in the file.
+
+        Raises:
+            InputError: Another tensor of the file has that place already.
+        """
+        if name in self.plain:
+            raise InputError(
+                f"{self.source[name]} and {source} in the file are both the plain network's {name}",
+                "Save the state_dict of one network alone, as PerforatedAI made it.",
+            )
+        self.plain[name], self.source[name] = tensor, source
+
+    def drop(self, rule: str, count: int = 1) -> None:
+        """Count what is left behind."""
+        if count > 0:
+            self.dropped[rule] = self.dropped.get(rule, 0) + count
+
+    def keep_order(self, names: Iterable[str]) -> None:
+        """Sort the plain tensors as ``names``, the file's, come."""
+        order = {name: index for index, name in enumerate(names)}
+        self.plain = dict(sorted(self.plain.items(), key=lambda pair: order[self.source[pair[0]]]))
 
     def everything(self) -> Iterator[tuple[str, Tensor]]:
         """All live tensors: the plain ones, and ``P.dendrites.<i>.*``, ``P.between.<i>``, ``P.top``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgeshrink.checkpoint.contents import LoadedCheckpoint
 from edgeshrink.checkpoint.factory import FORM, build_network
 from edgeshrink.checkpoint.fit import network_name, require_fit
+from edgeshrink.checkpoint.names import match_first_words
 from edgeshrink.checkpoint.reading import read_file
 from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.checkpoint.weights import put_weights
@@ -49,6 +50,7 @@ def load(
     reading = read_file(path, Opening(arch, trust_pickle), masks, dendrite_activation)
     contents, arranged = reading.contents, reading.arranged
     network, origin = _plain_network(reading.stored, path, arch, arch_args)
+    match_first_words(arranged, network)
     module = _assemble(network, arranged, contents.activation or "sigmoid", origin, str(path))
     _in_network_order(arranged, module)
     return LoadedCheckpoint(module=module.eval(), contents=contents)

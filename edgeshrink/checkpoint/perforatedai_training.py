@@ -5,11 +5,13 @@ r"""PerforatedAI's training form: every perforated layer P with its dendrites, a
     P.dendrite_module.dendrites_to_dendrites.<i>   (i, C): w_i, for i >= 1
     P.dendrites_to_top.<D-1>                    (D, C): output weights; shorter ones are stale
     P.this_node_index                           channel dimension
+    P.this_output_dimensions                    0 at the channel dimension, elsewhere not
     T.main_module.<name>                        a tracked layer without dendrites          -> T.<name>
 
 A layer is perforated iff ``P.dendrite_module.num_cycles`` exists, even with no dendrite. The number of
-dendrites is counted from ``layers``, layer by layer; no counter in the file is to be trusted. Checked against
-perforatedai 3.2.9; older spellings (``dendrite_to_dendrite``, ``this_input_dimensions``) mean the same.
+dendrites is counted from ``layers``, layer by layer; no counter in the file is to be trusted, and a file
+saved while candidates are trained has their wiring for one dendrite more. Checked against perforatedai 3.2.9;
+older spellings (``dendrite_to_dendrite``, ``candidate_layer``, ``this_input_dimensions``) mean the same.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from edgeshrink.checkpoint.arranged import Arranged, Dendrites
+from edgeshrink.checkpoint.arranged import Arranged
+from edgeshrink.checkpoint.perforatedai_layer import Wiring, layer_finder, number, require
 from edgeshrink.checkpoint.registry import register_layout
-from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,23 +30,27 @@ if TYPE_CHECKING:
 __all__ = ["PerforatedAITraining"]
 
 _MARKER = ".dendrite_module.num_cycles"
+_HISTORY = "tracker_string"
 
-# What the network does not use, by rule; the first that matches names the reason.
+# What the network does not use, by rule, in names within P. The soma and the dendrites are looked for first:
+# what they hold is the network's own, whatever it is called.
 _SCAFFOLDING = tuple(
     (reason, re.compile(pattern))
     for reason, pattern in (
-        ("training history", r"(^|\.)tracker_string$"),
-        ("template copies", r"\.dendrite_module\.parent_module\."),
-        ("dendrite statistics", r"\.dendrite_module\.dendrite_values\.|\w_cache$"),
-        ("candidate wiring", r"\.dendrite_module\.dendrites?_to_candidates\."),
-        ("candidate dendrites", r"\.dendrite_module\.(best_)?candidate_(module|layer)\."),
-        ("bookkeeping", r"\.(this_(in|out)put_dimensions|num_cycles)$|\.dendrite_module\.this_node_index$"),
-        ("placeholders", r"\.dendrite_module\.dendrites?_to_dendrites?\.0$"),
+        ("template copies", r"dendrite_module\.parent_module\."),
+        ("dendrite statistics", r"dendrite_module\.dendrite_values\.|(dendrite_module\.)?[^.]+_cache(\.|$)"),
+        ("candidate wiring", r"dendrite_module\.dendrites?_to_candidates?\."),
+        ("candidate dendrites", r"dendrite_module\.(best_)?candidate_(module|layer)\."),
+        (
+            "bookkeeping",
+            r"(dendrite_module\.)?(this_(in|out)put_dimensions|num_cycles)$|dendrite_module\.this_node_index$",
+        ),
+        ("placeholders", r"dendrite_module\.dendrites?_to_dendrites?\.0$"),
     )
 )
-_BRANCH = re.compile(r"^dendrite_module\.layers\.(\d+)\.(.+)$")
-_BETWEEN = re.compile(r"^dendrite_module\.dendrites?_to_dendrites?\.(\d+)$")
-_TOP = re.compile(r"^dendrites_to_top\.(\d+)$")
+_BRANCH = re.compile(r"dendrite_module\.layers\.([0-9]+)\.(.+)$")
+_BETWEEN = re.compile(r"dendrite_module\.dendrites?_to_dendrites?\.([0-9]+)$")
+_TOP = re.compile(r"dendrites_to_top\.([0-9]+)$")
 _TRACKED = re.compile(r"(^|\.)main_module\.")
 
 
@@ -55,8 +61,8 @@ class PerforatedAITraining:
     title = "PerforatedAI training form"
 
     def matches(self, names: Iterable[str]) -> bool:
-        """Look for the marker that every perforated layer carries."""
-        return any(name.endswith(_MARKER) for name in names)
+        """Look for the marker that every perforated layer carries, or for the library's training history."""
+        return any(name.endswith(_MARKER) or name == _HISTORY for name in names)
 
     def arrange(self, tensors: Mapping[str, Tensor]) -> Arranged:
         """Put somas under their plain names, collect each layer's dendrites, drop scaffolding.
@@ -65,91 +71,68 @@ class PerforatedAITraining:
             InputError: A dendrite's tensors are incomplete or do not fit together.
         """
         arranged = Arranged()
-        paths = sorted(name.removesuffix(_MARKER) for name in tensors if name.endswith(_MARKER))
-        inside: dict[str, dict[str, Tensor]] = {path: {} for path in paths}
+        paths = [name.removesuffix(_MARKER) for name in tensors if name.endswith(_MARKER)]
+        find = layer_finder(paths)
+        layers: dict[str, _Layer] = {}
         for name, tensor in tensors.items():
-            path = next((path for path in paths if name.startswith(f"{path}.")), None)
-            reason = next((reason for reason, rule in _SCAFFOLDING if rule.search(name)), None)
-            if reason:
-                arranged.dropped[reason] = arranged.dropped.get(reason, 0) + 1
-            elif path is None:
-                plain = _TRACKED.sub(r"\1", name)
-                arranged.plain[plain], arranged.source[plain] = tensor, name
+            path = find(name)
+            if path is not None:
+                layers.setdefault(path, _Layer(path)).take(arranged, name, tensor)
+            elif name == _HISTORY or name.endswith(f".{_HISTORY}"):
+                arranged.drop("training history")
             else:
-                inside[path][name.removeprefix(f"{path}.")] = tensor
-        for path, members in inside.items():
-            _arrange_layer(arranged, path, members)
-        arranged.plain = {name: arranged.plain[name] for name in _in_file_order(arranged, tensors)}
+                arranged.add(_TRACKED.sub(r"\1", name), name, tensor)
+        for path in sorted(layers):
+            layers[path].finish(arranged)
         return arranged
 
 
-def _in_file_order(arranged: Arranged, tensors: Mapping[str, Tensor]) -> list[str]:
-    order = {name: index for index, name in enumerate(tensors)}
-    return sorted(arranged.plain, key=lambda name: order[arranged.source[name]])
+class _Layer:
+    """One perforated layer while its tensors come in."""
 
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.wiring = Wiring(path, channel_mark=0)
+        self.tops: dict[int, Tensor] = {}
 
-def _arrange_layer(arranged: Arranged, path: str, members: dict[str, Tensor]) -> None:
-    """Sort one perforated layer's tensors (names relative to ``path``) into ``arranged``."""
-    branches: dict[int, dict[str, Tensor]] = {}
-    between: dict[int, Tensor] = {}
-    tops: dict[int, Tensor] = {}
-    node = members.pop("this_node_index", None)
-    for name, tensor in members.items():
-        if match := _BRANCH.match(name):
-            branches.setdefault(int(match[1]), {})[match[2]] = tensor
-            arranged.source[f"{path}.dendrites.{int(match[1])}.{match[2]}"] = f"{path}.{name}"
-        elif match := _BETWEEN.match(name):
-            between[int(match[1])] = tensor
-            arranged.source[f"{path}.between.{int(match[1]) - 1}"] = f"{path}.{name}"
+    def take(self, arranged: Arranged, source: str, tensor: Tensor) -> None:
+        """Sort one tensor by its name: into ``arranged`` if it is the soma's, else keep or drop it."""
+        path, wiring = self.path, self.wiring
+        name = source.removeprefix(f"{path}.")
+        if name.startswith("main_module."):
+            arranged.add(f"{path}.{name.removeprefix('main_module.')}", source, tensor)
+        elif match := _BRANCH.match(name):
+            index = number(match[1], path)
+            wiring.branches.setdefault(index, {})[match[2]] = tensor
+            arranged.source[f"{path}.dendrites.{index}.{match[2]}"] = source
         elif match := _TOP.match(name):
-            tops[int(match[1])] = tensor
+            self.tops[number(match[1], path)] = tensor
+        elif name == "this_node_index":
+            wiring.node = tensor
         else:
-            plain = f"{path}.{name.removeprefix('main_module.')}"
-            arranged.plain[plain], arranged.source[plain] = tensor, f"{path}.{name}"
-    count = len(branches)
-    stale = len(tops) - (1 if count else 0)
-    if stale > 0:
-        arranged.dropped["stale output weights"] = arranged.dropped.get("stale output weights", 0) + stale
-    if count:
-        arranged.source[f"{path}.top"] = f"{path}.dendrites_to_top.{count - 1}"
-        arranged.dendrites[path] = _fit(path, branches, between, tops, node)
+            if name in ("this_output_dimensions", "this_input_dimensions"):
+                wiring.shape = tensor
+            if reason := next((reason for reason, rule in _SCAFFOLDING if rule.match(name)), None):
+                arranged.drop(reason)
+            elif match := _BETWEEN.match(name):
+                index = number(match[1], path)
+                wiring.mixing[index] = (f"dendrites_to_dendrites.{index}", tensor)
+                arranged.source[f"{path}.between.{index - 1}"] = source
+            else:
+                arranged.add(f"{path}.{name}", source, tensor)
 
-
-def _fit(
-    path: str,
-    branches: dict[int, dict[str, Tensor]],
-    between: dict[int, Tensor],
-    tops: dict[int, Tensor],
-    node: Tensor | None,
-) -> Dendrites:
-    """Check that one layer's dendrites are whole: D branches, w_i of shape (i, C), top of shape (D, C)."""
-    count = len(branches)
-    _require(sorted(branches) == list(range(count)), path, f"dendrites are numbered {sorted(branches)}")
-    _require(count - 1 in tops, path, f"dendrites_to_top.{count - 1} is missing for {count} dendrites")
-    top = tops[count - 1]
-    _require(top.dim() == 2 and len(top) == count, path, f"the output weights have shape {tuple(top.shape)}")
-    for i in range(1, count):
-        _require(i in between, path, f"dendrites_to_dendrites.{i} is missing")
-        shape = (i, top.shape[1])
-        _require(
-            between[i].shape == shape,
-            path,
-            f"dendrites_to_dendrites.{i} is {tuple(between[i].shape)}, not {shape}",
-        )
-    _require(node is None or not node.is_floating_point(), path, "the channel dimension is no integer")
-    channel_dim = 1 if node is None or node.numel() != 1 else int(node)
-    _require(-8 <= channel_dim < 8, path, f"the channel dimension is {channel_dim}")
-    return Dendrites(
-        branches=tuple(branches[i] for i in range(count)),
-        between=tuple(between[i] for i in range(1, count)),
-        top=top,
-        channel_dim=channel_dim,
-    )
-
-
-def _require(fits: bool, path: str, problem: str) -> None:
-    if not fits:
-        raise InputError(
-            f"layer {path}: {problem}",
-            "The file is damaged or was changed after PerforatedAI saved it: save it again.",
-        )
+    def finish(self, arranged: Arranged) -> None:
+        """Put the dendrites, if there are any, into ``arranged``."""
+        wiring, path = self.wiring, self.path
+        count = len(wiring.branches)
+        arranged.drop("stale output weights", len(self.tops) - (1 if count else 0))
+        if not count:
+            return
+        top = f"dendrites_to_top.{count - 1}"
+        require(sorted(wiring.branches) == list(range(count)), path, wiring.numbering())
+        require(count - 1 in self.tops, path, f"{top} is missing for {count} dendrites")
+        for i in range(1, count):
+            require(i in wiring.mixing, path, f"dendrites_to_dendrites.{i} is missing")
+        wiring.mixing[count] = (top, self.tops[count - 1])
+        arranged.source[f"{path}.top"] = f"{path}.{top}"
+        arranged.dendrites[path] = wiring.dendrites()

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _CONTAINERS = ("safetensors_file", "torch_archives", "torch_zip", "onnx_file", "pickle_file")
-_LAYOUTS = ("perforatedai_training", "plain")
+_LAYOUTS = ("perforatedai_training", "perforatedai_inference", "perforatedai_2024", "plain")
 
 
 class Container(Protocol):

@@ -15,7 +15,6 @@ from edgeshrink.graph.analysis import Analysis
 from edgeshrink.graph.constants import Numbers
 from edgeshrink.graph.demand import Mask
 from edgeshrink.graph.operators.base import describe, operator_of
-from edgeshrink.graph.operators.contraction import Contraction
 from edgeshrink.graph.spaces import Read, Units
 
 __all__ = ["Plan", "plan_removal"]
@@ -90,7 +89,7 @@ def plan_removal(analysis: Analysis) -> Plan:
         if read.padded:
             borders.append(_Border(read, classes, np.where(demanded & np.isfinite(numbers), numbers, 0.0)))
     for border in borders:
-        if not _can_absorb(border.read):
+        if not operator_of(border.read.node).can_absorb_in_weight(border.read.node):
             needed = border.classes[border.constants != 0]
             _keep(needed, alive, reasons, "a constant behind zero padding, for a weight that others read too")
     _choose_carriers(borders, alive, reasons)
@@ -105,11 +104,6 @@ def _seen_by(analysis: Analysis, read: Read) -> tuple[Units, Numbers, Mask]:
     assert units is not None
     classes = analysis.partition.labels[units]
     return classes, analysis.constants.of(*read.axis), analysis.demand.by_read(read.node, read.axis)
-
-
-def _can_absorb(read: Read) -> bool:
-    operator = operator_of(read.node)
-    return isinstance(operator, Contraction) and operator.can_absorb_in_weight(read.node)
 
 
 def _keep(classes: Units, alive: Mask, reasons: dict[int, str], reason: str) -> None:

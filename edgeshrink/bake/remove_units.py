@@ -16,7 +16,6 @@ from edgeshrink.graph.analysis import analyse
 from edgeshrink.graph.constants import array_of
 from edgeshrink.graph.edit import replace_weight, unshare_vectors
 from edgeshrink.graph.operators import operator_of
-from edgeshrink.graph.operators.contraction import Contraction
 
 __all__ = ["RemoveUnits"]
 
@@ -45,11 +44,10 @@ def _absorb(plan: Plan) -> None:
         units = plan.analysis.spaces.get(*read.axis)
         assert units is not None
         removed = plan.removed(units)
-        operator = operator_of(read.node)
-        assert isinstance(operator, Contraction)
         if removed.any():
-            numbers = plan.analysis.constants.of(*read.axis)
-            operator.absorb(read.node, numbers, removed, plan.carriers.get(read), plan.analysis.spaces)
+            numbers, carrier = plan.analysis.constants.of(*read.axis), plan.carriers.get(read)
+            operator = operator_of(read.node)
+            operator.absorb(read.node, read.axis, numbers, removed, carrier, plan.analysis.spaces)
 
 
 def _cut(plan: Plan, graph: ir.Graph) -> int:

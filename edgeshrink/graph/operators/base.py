@@ -7,9 +7,9 @@ from collections.abc import Callable, Container
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.graph.constants import Constants
+from edgeshrink.graph.constants import Constants, Numbers
 from edgeshrink.graph.demand import Demand, Mask
-from edgeshrink.graph.spaces import Spaces
+from edgeshrink.graph.spaces import Axis, Spaces
 
 __all__ = [
     "EVERYTHING",
@@ -38,7 +38,12 @@ class Operator:
 
     The analysis never trusts an operator with more than it claims: inputs that are not `followed`, and axes
     that are not tracked when `couple` returns, keep their length.
+
+    Attributes:
+        several_outputs: Whether `couple` accounts for nodes with more outputs than one.
     """
+
+    several_outputs = False
 
     def followed(self, node: ir.Node) -> Container[int]:
         """The numbers of the inputs whose units `couple` and `demand` account for. Here: none."""
@@ -58,6 +63,26 @@ class Operator:
         for value in node.inputs:
             if value is not None:
                 demand.add_all(value)
+
+    def can_absorb_in_weight(self, node: ir.Node) -> bool:
+        """Whether `absorb` may change a carrier's column, for operators that `couple` records reads of."""
+        raise NotImplementedError
+
+    def absorb(
+        self, node: ir.Node, axis: Axis, numbers: Numbers, removed: Mask, carrier: int | None, spaces: Spaces
+    ) -> None:
+        """Fold what removed constant units contribute, for operators that `couple` records reads of.
+
+        Args:
+            node: The reader.
+            axis: The axis it reads, as recorded.
+            numbers: The constants along that axis, shape (size of the axis,), nan where varying.
+            removed: Which indices are about to be cut.
+            carrier: An index that stays and holds a non-zero constant, to take over the columns of the others;
+                None: the bias takes them.
+            spaces: Told the units of a bias that is made for this.
+        """
+        raise NotImplementedError
 
     def resize(self, node: ir.Node) -> None:
         """Adapt attributes and shape inputs to the output's new shape. Here: nothing depends on it."""
@@ -81,14 +106,16 @@ def operator_of(node: ir.Node) -> Operator:
     """The meaning of a node, as its opset has it.
 
     The safe default for an unknown op type, a custom domain, an opset older than broadcasting as we know it,
-    a value without a shape, or several outputs.
+    a value without a shape (outputs that nobody takes may lack theirs), or several outputs where the operator
+    is not made for them.
     """
-    values = [*node.inputs, *node.outputs]
+    values = [*node.inputs, *(value for value in node.outputs if value.name != "" or value.uses())]
     unshaped = any(value is not None and value.shape is None for value in values)
     custom = node.domain != "" or opset_of(node) < _OLDEST_OPSET
-    if custom or unshaped or len(node.outputs) != 1:
+    if custom or unshaped:
         return _UNKNOWN
-    return _REGISTRY.get(node.op_type, _UNKNOWN)
+    operator = _REGISTRY.get(node.op_type, _UNKNOWN)
+    return operator if len(node.outputs) == 1 or operator.several_outputs else _UNKNOWN
 
 
 def opset_of(node: ir.Node) -> int:

@@ -17,7 +17,7 @@ from edgeshrink.graph.constants import Constants, Numbers, array_of
 from edgeshrink.graph.demand import Demand, Mask
 from edgeshrink.graph.edit import add_to_bias, is_shared, replace_weight
 from edgeshrink.graph.operators.base import EVERYTHING, Operator, describe, operator_of, sizes, source_of
-from edgeshrink.graph.spaces import Spaces, Units
+from edgeshrink.graph.spaces import Axis, Spaces, Units
 
 __all__ = ["Axes", "Contraction", "axes_of", "has_plain_bias", "layers", "tie_bias", "weight_of"]
 
@@ -139,18 +139,12 @@ class Contraction(Operator):
         return EVERYTHING
 
     def absorb(
-        self, node: ir.Node, numbers: Numbers, removed: Mask, carrier: int | None, spaces: Spaces
+        self, node: ir.Node, axis: Axis, numbers: Numbers, removed: Mask, carrier: int | None, spaces: Spaces
     ) -> None:
         """Fold what removed constant inputs contribute into the bias, or into one carrier's column.
 
-        Args:
-            node: The contraction.
-            numbers: The constants along the input axis, shape (columns,), nan where varying.
-            removed: Which columns are about to be cut.
-            carrier: A column that stays and holds a non-zero constant: with zero padding the border lacks the
-                constant, so w[:, carrier] += w[:, k] * c_k / c_carrier keeps borders exact. None: the bias
-                takes b += sum_k w[:, k] * c_k, which is exact without padding.
-            spaces: Told the rows of a bias that is made for this.
+        With zero padding the border lacks the constant, so w[:, carrier] += w[:, k] * c_k / c_carrier keeps
+        borders exact. Without, b += sum_k w[:, k] * c_k is.
         """
         axes = self.axes(node)
         assert axes is not None

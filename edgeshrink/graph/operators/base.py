@@ -78,7 +78,7 @@ class Operator:
             axis: The axis it reads, as recorded.
             numbers: The constants along that axis, shape (size of the axis,), nan where varying.
             removed: Which indices are about to be cut.
-            carrier: An index that stays and holds a non-zero constant, to take over the columns of the others;
+            carrier: An index that stays and holds a non-zero constant, to take over the others' columns;
                 None: the bias takes them.
             spaces: Told the units of a bias that is made for this.
         """

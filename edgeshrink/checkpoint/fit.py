@@ -10,32 +10,12 @@ from edgeshrink.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["network_name", "require_fit"]
+__all__ = ["require_fit"]
 
 _SHOWN = 5
 _MAY_BE_MISSING = (
     "num_batches_tracked"  # files from before torch 0.4.1 lack it, and inference does not use it
 )
-
-
-def network_name(name: str, network: nn.Module) -> str:
-    """Name a tensor as the network does: ``block.model.0.weight`` of a PAISequential is ``block.0.weight``.
-
-    Where the network has a ``torch.nn.Sequential`` (with names of its own, perhaps) for the block, the n-th
-    member is the n-th member.
-    """
-    from torch import nn
-
-    parts = name.split(".")
-    for at in (i for i, part in enumerate(parts[:-1]) if part == "model" and parts[i + 1].isdigit()):
-        try:
-            block = network.get_submodule(".".join(parts[:at]))
-        except AttributeError:
-            continue
-        members = list(dict(block.named_children()))
-        if isinstance(block, nn.Sequential) and "model" not in members and int(parts[at + 1]) < len(members):
-            return ".".join([*parts[:at], members[int(parts[at + 1])], *parts[at + 2 :]])
-    return name
 
 
 def require_fit(

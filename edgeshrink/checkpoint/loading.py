@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgeshrink.checkpoint.contents import LoadedCheckpoint
 from edgeshrink.checkpoint.factory import FORM, build_network
-from edgeshrink.checkpoint.fit import network_name, require_fit
+from edgeshrink.checkpoint.fit import require_fit
 from edgeshrink.checkpoint.names import match_first_words
+from edgeshrink.checkpoint.network_names import network_name
 from edgeshrink.checkpoint.reading import read_file
 from edgeshrink.checkpoint.stored import Opening, Stored
+from edgeshrink.checkpoint.unmasking import take_off_masks
 from edgeshrink.checkpoint.weights import put_weights
 from edgeshrink.errors import InputError
 
@@ -51,6 +53,7 @@ def load(
     contents, arranged = reading.contents, reading.arranged
     network, origin = _plain_network(reading.stored, path, arch, arch_args)
     match_first_words(arranged, network)
+    take_off_masks(network, arranged, reading.bare, origin)
     module = _assemble(network, arranged, contents.activation or "sigmoid", origin, str(path))
     _in_network_order(arranged, module)
     return LoadedCheckpoint(module=module.eval(), contents=contents)

@@ -1,10 +1,16 @@
-"""Masks of torch.nn.utils.prune: X_orig and X_mask beside each other mean X = X_orig * X_mask."""
+"""Masks beside the parameters they mask: of torch.nn.utils.prune, and of parametrizations.
+
+X_orig and X_mask beside each other mean X = X_orig * X_mask; ``parametrizations.X.original`` and
+``parametrizations.X.0.mask`` mean X = original * mask. Learnable masks (``P.weight``, ``P.mask``,
+``P.threshold``) stay: the module computes them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgeshrink.errors import InputError
+from edgeshrink.checkpoint.masking import apply_mask
+from edgeshrink.checkpoint.parametrizations import Found, find_parametrizations
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -12,32 +18,34 @@ if TYPE_CHECKING:
 __all__ = ["apply_mask", "bake_masks"]
 
 
-def bake_masks(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """Replace every pair X_orig, X_mask by X, whatever the parameter's name.
+def bake_masks(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, int], Found]:
+    """Replace every parameter and its mask by their product, whatever the parameter's name.
 
     Returns:
-        The tensors, and parameter name -> number of elements masked out.
+        The tensors, parameter name -> number of elements masked out, and what was found of parametrizations.
 
     Raises:
-        InputError: A mask has not the shape of its parameter.
+        InputError: A mask has not the shape of its parameter, or is complex, sparse or quantized.
     """
+    found = find_parametrizations(tensors)
+    masks = {f"{stem}_orig": f"{stem}_mask" for stem in _pruned(tensors)}
+    plain = {original: original.removesuffix("_orig") for original in masks}
+    for parameter, (original, mask) in found.masked.items():
+        plain[original], masks[original] = parameter, mask
+    plain |= {original: parameter for parameter, original in found.unmasked.items()}
+    gone = set(masks.values())
     baked: dict[str, Tensor] = {}
     masked: dict[str, int] = {}
     for name, tensor in tensors.items():
-        stem = name.removesuffix("_orig")
-        mask = tensors.get(f"{stem}_mask") if stem != name else None
-        if mask is not None:
-            baked[stem], masked[stem] = apply_mask(stem, tensor, mask)
-        elif not (name.endswith("_mask") and f"{name.removesuffix('_mask')}_orig" in tensors):
-            baked[name] = tensor
-    return baked, masked
+        parameter = plain.get(name, name)
+        if name in masks:
+            baked[parameter], masked[parameter] = apply_mask(parameter, tensor, tensors[masks[name]])
+        elif name not in gone:
+            baked[parameter] = tensor
+    return baked, masked, found
 
 
-def apply_mask(name: str, tensor: Tensor, mask: Tensor) -> tuple[Tensor, int]:
-    """Multiply a parameter by its mask; returns it and the number of elements masked out."""
-    if tensor.shape != mask.shape:
-        raise InputError(
-            f"the mask of {name} has shape {tuple(mask.shape)}, the parameter {tuple(tensor.shape)}",
-            "A mask has one element for each of its parameter's: save masks and weights of the same network.",
-        )
-    return tensor * mask.to(tensor.dtype), int(mask.numel() - mask.count_nonzero())
+def _pruned(tensors: dict[str, Tensor]) -> list[str]:
+    """Every X that stands in the file as X_orig and X_mask; beside an X itself they mean something else."""
+    stems = (name.removesuffix("_orig") for name in tensors if name.endswith("_orig"))
+    return [stem for stem in stems if f"{stem}_mask" in tensors and stem not in tensors]

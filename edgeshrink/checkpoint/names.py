@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgeshrink.checkpoint.fit import network_name
+from edgeshrink.checkpoint.network_names import network_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,6 +10,7 @@ from edgeshrink.checkpoint.activation import choose_activation, ignored_activati
 from edgeshrink.checkpoint.contents import CheckpointContents
 from edgeshrink.checkpoint.masks import bake_masks
 from edgeshrink.checkpoint.names import strip_prefixes
+from edgeshrink.checkpoint.parametrizations import Found
 from edgeshrink.checkpoint.registry import container_of, layout_of
 from edgeshrink.checkpoint.sidecar import read_sidecar
 from edgeshrink.checkpoint.stored import Opening, Stored
@@ -30,11 +31,19 @@ _MOST_BYTES_BESIDE = 256_000_000
 
 @dataclass(frozen=True)
 class Reading:
-    """A file read: what it holds, its tensors sorted by meaning, and what its container gave beside them."""
+    """A file read.
+
+    Attributes:
+        contents: What it holds.
+        arranged: Its tensors sorted by meaning.
+        stored: What its container gave.
+        bare: Names of parameters that a parametrization may stand over, and of which it stored nothing.
+    """
 
     contents: CheckpointContents
     arranged: Arranged
     stored: Stored
+    bare: frozenset[str]
 
 
 def read(
@@ -72,7 +81,7 @@ def read_file(
     _require_bounded(path, stored.tensors)
     named = stored.tensors if stored.complete else strip_prefixes(stored.tensors)
     tensors = {name: _widen(tensor) for name, tensor in named.items()}
-    tensors, masked = (tensors, {}) if stored.complete else bake_masks(tensors)
+    tensors, masked, parametrized = (tensors, {}, Found()) if stored.complete else bake_masks(tensors)
     layout = layout_of(() if stored.complete else tensors)
     arranged = layout.arrange(tensors)
     if masks is not None:
@@ -88,13 +97,18 @@ def read_file(
         dropped=arranged.dropped,
         activation=activation,
         activation_source=source,
-        warnings=(*stored.warnings, *arranged.warnings, *([warning] if warning else [])),
+        warnings=(
+            *stored.warnings,
+            *parametrized.warnings,
+            *arranged.warnings,
+            *([warning] if warning else []),
+        ),
         holds_network=stored.network is not None,
         inputs=stored.inputs,
         _arranged=arranged,
         _masked=masked,
     )
-    return Reading(contents, arranged, stored)
+    return Reading(contents, arranged, stored, frozenset(parametrized.unmasked))
 
 
 def _widen(tensor: Tensor) -> Tensor:

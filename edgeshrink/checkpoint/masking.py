@@ -1,0 +1,55 @@
+"""A parameter times its mask, and which tensors can be a mask at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgeshrink.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["apply_mask", "require_mask"]
+
+
+def apply_mask(name: str, tensor: Tensor, mask: Tensor) -> tuple[Tensor, int]:
+    """Multiply a parameter by its mask; returns it and the number of elements masked out.
+
+    Raises:
+        InputError: The two have not the same shape, or one is no plain tensor of numbers.
+    """
+    require_mask(name, mask)
+    if tensor.shape != mask.shape:
+        raise InputError(
+            f"the mask of {name} has shape {tuple(mask.shape)}, the parameter {tuple(tensor.shape)}",
+            "A mask has one element for each of its parameter's: save masks and weights of the same network.",
+        )
+    if odd := _oddity(tensor):
+        raise InputError(
+            f"parameter {name} has a mask and is {odd}",
+            "Save it as a dense tensor of numbers, or without it.",
+        )
+    return tensor * mask.to(tensor.dtype), int(mask.numel() - mask.count_nonzero())
+
+
+def require_mask(name: str, mask: Tensor) -> None:
+    """Refuse a mask that nothing can be multiplied by element for element.
+
+    Raises:
+        InputError: It is sparse, quantized, without data, or complex.
+    """
+    if odd := _oddity(mask) or ("complex" if mask.is_complex() else ""):
+        raise InputError(
+            f"the mask of {name} is {odd}", "Save masks as dense tensors of 0 and 1: mask.to_dense().bool()."
+        )
+
+
+def _oddity(tensor: Tensor) -> str:
+    """Say what keeps a tensor from being computed with like any other; empty for most."""
+    import torch
+
+    if tensor.is_nested or tensor.layout != torch.strided:
+        return "sparse"
+    if tensor.is_quantized:
+        return "quantized"
+    return "without data" if tensor.is_meta else ""

@@ -1,0 +1,50 @@
+"""What a network calls a tensor that the file gives under a slightly other name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["member_name", "network_name"]
+
+
+def network_name(name: str, network: nn.Module) -> str:
+    """Name a tensor as the network's state_dict does.
+
+    ``block.model.0.weight`` of a PAISequential is ``block.0.weight``; a parameter that a parametrization
+    of the network computes from one tensor is ``fc.parametrizations.weight.original``.
+    """
+    from torch.nn.utils import parametrize
+
+    name = member_name(name, network)
+    layer, _, parameter = name.rpartition(".")
+    try:
+        owner = network.get_submodule(layer)
+    except AttributeError:
+        return name
+    if not parametrize.is_parametrized(owner, parameter):
+        return name
+    inner = f"parametrizations.{parameter}.original"
+    return f"{layer}.{inner}" if layer else inner
+
+
+def member_name(name: str, network: nn.Module) -> str:
+    """Name a tensor by its module in the network: ``block.model.0.weight`` is ``block.0.weight``.
+
+    Where the network has a ``torch.nn.Sequential`` (with names of its own, perhaps) for the block, the n-th
+    member is the n-th member.
+    """
+    from torch import nn
+
+    parts = name.split(".")
+    for at in (i for i, part in enumerate(parts[:-1]) if part == "model" and parts[i + 1].isdigit()):
+        try:
+            block = network.get_submodule(".".join(parts[:at]))
+        except AttributeError:
+            continue
+        members = list(dict(block.named_children()))
+        if isinstance(block, nn.Sequential) and "model" not in members and int(parts[at + 1]) < len(members):
+            return ".".join([*parts[:at], members[int(parts[at + 1])], *parts[at + 2 :]])
+    return name

@@ -35,6 +35,97 @@ class Mlp(nn.Module):
         return self.fc2(self.fc1(x).relu())
 
 
+class SeriesNet(nn.Module):
+    """A convolution over time, then a linear layer at every time step; input (N, 3, 10)."""
+
+    time_first = ("head",)  # layers whose output is (N, T, C)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(3, 5, 3, padding=1)
+        self.head = nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.conv(x).relu().transpose(1, 2)).mean(1)
+
+
+class DepthwiseNet(nn.Module):
+    """Depthwise and pointwise convolutions, two linear layers; input (N, 2, 6, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(2, 4, 3, padding=1, groups=2)
+        self.pointwise = nn.Conv2d(4, 6, 1, bias=False)
+        self.norm = nn.BatchNorm2d(6)
+        self.fc = nn.Linear(6, 8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.pointwise(self.depthwise(x).relu())).relu()
+        return self.head(self.fc(x.mean((2, 3))).relu())
+
+
+class GruNet(nn.Module):
+    """A GRU whose last output a linear layer reads; input (N, 5, 3)."""
+
+    time_first = ("rnn",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(3, 6, batch_first=True)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+class LstmNet(nn.Module):
+    """An LSTM whose last output a linear layer reads; input (N, 5, 3)."""
+
+    time_first = ("rnn",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(3, 6, batch_first=True)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+class TiedNet(nn.Module):
+    """Two layers with one weight, and one layer under two names; input (N, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.early = nn.Linear(6, 6)
+        self.later = nn.Linear(6, 6)
+        self.later.weight = self.early.weight
+        self.reused = self.early
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.reused(self.later(self.early(x)).relu()).relu())
+
+
+class ClippedNet(nn.Module):
+    """A linear layer whose rows are cut to a norm of 1 before every call; input (N, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clipped = nn.Linear(6, 7)
+        self.clipped.register_forward_pre_hook(_cut_to_norm_one)
+        self.head = nn.Linear(7, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.clipped(x).relu())
+
+
+def _cut_to_norm_one(layer: nn.Module, _: object) -> None:
+    with torch.no_grad():
+        layer.weight.div_(layer.weight.norm(dim=1, keepdim=True).clamp(min=1))
+
+
 network = Mlp()
 not_callable = 3
 
@@ -51,7 +142,15 @@ def returns_a_string() -> str:
     return "net"
 
 
+_SHAPES = {
+    "ConvNet": (4, 1, 8, 8),
+    "SeriesNet": (4, 3, 10),
+    "DepthwiseNet": (4, 2, 6, 6),
+    "GruNet": (4, 5, 3),
+    "LstmNet": (4, 5, 3),
+}
+
+
 def input_for(net: nn.Module) -> Tensor:
     generator = torch.Generator().manual_seed(7)
-    shape = (4, 1, 8, 8) if isinstance(net, ConvNet) else (4, 6)
-    return torch.randn(shape, generator=generator)
+    return torch.randn(_SHAPES.get(type(net).__name__, (4, 6)), generator=generator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import pytest
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import prune
+from torch.ao.pruning import WeightNormSparsifier
+from torch.nn.utils import parametrize, prune
 
 from edgeshrink.checkpoint import load, read
+from edgeshrink.checkpoint.masks import bake_masks
+from edgeshrink.dendrites import MaskedGroupedConv2d
 from edgeshrink.errors import InputError
 from tests.checkpoint.networks import Mlp, input_for
 
@@ -111,3 +115,126 @@ def test_a_mask_of_another_shape_inside_the_file_is_named(tmp_path: Path) -> Non
     torch.save({"weight_orig": torch.ones(3, 3), "weight_mask": torch.ones(3)}, tmp_path / "net.pt")
     with pytest.raises(InputError, match=r"the mask of weight has shape \(3,\)"):
         read(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize(
+    ("mask", "told"),
+    [
+        (torch.ones(3, 3).to_sparse(), "sparse"),
+        (torch.ones(3, 3, dtype=torch.complex64), "complex"),
+    ],
+)
+@pytest.mark.parametrize(
+    "names", [("{}_orig", "{}_mask"), ("parametrizations.{}.original", "parametrizations.{}.0.mask")]
+)
+def test_a_mask_that_is_no_dense_tensor_of_numbers_is_refused(
+    mask: Tensor, told: str, names: tuple[str, str]
+) -> None:
+    original, masked = (name.format("weight") for name in names)
+    with pytest.raises(InputError, match=f"is {told}\nSave masks as dense tensors"):
+        bake_masks({original: torch.ones(3, 3), masked: mask})
+
+
+@pytest.mark.parametrize(
+    "parameter", [torch.ones(3, 3).to_sparse(), torch.ones(3, 3, device="meta")], ids=["sparse", "meta"]
+)
+def test_a_masked_parameter_that_is_no_dense_tensor_is_refused(parameter: Tensor) -> None:
+    with pytest.raises(InputError, match="parameter weight has a mask and is"):
+        bake_masks({"weight_orig": parameter, "weight_mask": torch.ones(3, 3)})
+
+
+def test_a_file_that_has_the_parameter_itself_means_something_else_by_the_names() -> None:
+    tensors = {name: torch.ones(2) for name in ("weight", "weight_orig", "weight_mask")}
+    assert bake_masks(tensors)[0] == tensors
+
+
+class Mask(nn.Module):
+    """A parametrization with a mask, as users write it."""
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mask", mask)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * self.mask
+
+
+def parametrized(*parametrizations: nn.Module) -> Mlp:
+    net = Mlp()
+    for parametrization in parametrizations:
+        parametrize.register_parametrization(net.fc1, "weight", parametrization)
+    return net
+
+
+def half(dtype: torch.dtype = torch.float32) -> Tensor:
+    return (torch.arange(42).reshape(7, 6) % 2).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.int64])
+def test_a_parametrizations_mask_is_baked(tmp_path: Path, dtype: torch.dtype) -> None:
+    net = parametrized(Mask(half(dtype)))
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    loaded = load(tmp_path / "net.pt", arch=MLP)
+    torch.testing.assert_close(loaded.module(input_for(net)), net(input_for(net)), rtol=0, atol=0)
+    assert set(loaded.contents.tensors) == set(Mlp().state_dict())
+    assert loaded.contents.layers[0].masked == 21
+    assert loaded.contents.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("parametrizations", "why"),
+    [
+        ((Mask(half() * 0.5),), "has a mask with values other than 0 and 1"),
+        ((Mask(torch.ones(7, 1)),), r"has a mask of another shape, \(7, 1\)"),
+        ((Mask(half()), Mask(half())), "has more than a mask, or several"),
+    ],
+)
+def test_other_parametrizations_with_a_mask_stay_for_a_network_that_has_them(
+    tmp_path: Path, parametrizations: tuple[nn.Module, ...], why: str
+) -> None:
+    net = parametrized(*parametrizations)
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    contents = read(tmp_path / "net.pt")
+    [warning] = contents.warnings
+    assert re.search(f"^fc1.weight: the parametrization {why}, so it is not baked", warning)
+    assert "fc1.parametrizations.weight.0.mask" in contents.tensors
+
+
+def test_a_file_of_torch_ao_pruning_loads_dense_and_says_that_its_mask_is_gone(tmp_path: Path) -> None:
+    net = Mlp()
+    sparsifier = WeightNormSparsifier(sparsity_level=0.5, sparse_block_shape=(1, 1), zeros_per_block=1)
+    sparsifier.prepare(net, [{"tensor_fqn": "fc1.weight"}])
+    sparsifier.step()
+    assert not net.fc1.weight.all()
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    loaded = load(tmp_path / "net.pt", arch=MLP)
+    assert torch.equal(loaded.module.get_parameter("fc1.weight"), net.fc1.parametrizations.weight.original)
+    [warning] = loaded.contents.warnings
+    assert warning.startswith(
+        "fc1.weight: the file has the original weights of a parametrization and not its mask"
+    )
+    assert "squash_mask()" in warning
+
+
+@pytest.mark.parametrize(
+    "norm", [nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm]
+)
+def test_norms_of_weights_are_no_masks(tmp_path: Path, norm: Callable[[nn.Module], nn.Module]) -> None:
+    net = Mlp()
+    norm(net.fc1)
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    contents = read(tmp_path / "net.pt")
+    assert set(contents.tensors) == set(net.state_dict())
+    assert contents.warnings == ()
+
+
+def test_the_threshold_decides_what_a_learnable_mask_masks(tmp_path: Path) -> None:
+    net = MaskedGroupedConv2d(4, 6, 3, groups=2, threshold=0.25)
+    with torch.no_grad():
+        net.mask[:2] = torch.tensor([0.25, 0.26])
+    torch.save(nn.ModuleDict({"conv": net}).state_dict(), tmp_path / "net.pt")
+    contents = read(tmp_path / "net.pt")
+    [layer] = contents.layers
+    assert (layer.kind, layer.threshold) == ("masked conv2d", 0.25)
+    assert (layer.masked, layer.zeros, layer.zero_units) == (2 * 9 + 1, 2 * 9 + 1, 1)
+    assert torch.equal(contents.tensors["conv.weight"], net.weight)

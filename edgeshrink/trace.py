@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import logging
 import re
@@ -74,6 +75,8 @@ def _returning_tensors(module: torch.nn.Module) -> Iterator[None]:
     def tensors(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, ...]:
         return tuple(flat_outputs(forward(*args, **kwargs)).values())
 
+    # Said, as a method whose signature was set by hand hands it on with its self.
+    tensors.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
     own = vars(module).get("forward")
     module.forward = tensors
     try:

@@ -31,7 +31,14 @@ __all__ = [
     "sniff",
 ]
 
-_CONTAINERS = ("safetensors_file", "torch_archives", "torch_zip", "onnx_file", "pickle_file")
+_CONTAINERS = (
+    "safetensors_file",
+    "exported_program",
+    "torch_archives",
+    "torch_zip",
+    "onnx_file",
+    "pickle_file",
+)
 _LAYOUTS = ("perforatedai_training", "perforatedai_inference", "perforatedai_2024", "plain")
 
 

@@ -1,23 +1,27 @@
-"""Torch's archives of programs, TorchScript and torch.export's .pt2: refused, with the way out."""
+"""TorchScript archives, mobile ones too: compiled code, refused with the way out."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from edgeshrink.checkpoint.registry import register_container
 from edgeshrink.checkpoint.stored import Opening, Stored
-from edgeshrink.checkpoint.zips import inner_names
+from edgeshrink.checkpoint.zips import entry_names
 from edgeshrink.errors import InputError
 
 __all__ = ["TorchArchives"]
 
+_MOBILE = re.compile(r"(.*/)?(bytecode\.pkl|mobile_debug_handles\.pkl)")
+_SCRIPT = re.compile(r"(.*/)?(constants\.pkl|code/.*\.py(\.debug_pkl)?)")
+
 
 @register_container
 class TorchArchives:
-    """Zip archives that hold code or a traced program."""
+    """Zip archives that hold code of TorchScript, in whatever folder."""
 
     name = "torch-program"
-    title = "torch program archive"
+    title = "TorchScript archive"
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Look for what only program archives hold."""
@@ -28,7 +32,7 @@ class TorchArchives:
         raise InputError(
             f"{path} is {_kind(path)}, which edgeshrink does not read",
             "Save torch.save(net.state_dict(), 'weights.pt') where the network was trained and give that "
-            "with --arch, or export the network to ONNX and give the .onnx file.",
+            "with --arch, or save torch.export.save(torch.export.export(net, example), 'net.pt2').",
         )
 
     def read(self, path: Path, opening: Opening) -> Stored:
@@ -37,9 +41,9 @@ class TorchArchives:
 
 
 def _kind(path: Path) -> str | None:
-    names = inner_names(path)
-    if names & {"constants.pkl", "code/__torch__.py"} or any(name.startswith("code/") for name in names):
+    names = entry_names(path) or ()
+    if any(_MOBILE.fullmatch(name) for name in names):
+        return "a TorchScript archive for mobile phones (.ptl)"
+    if any(_SCRIPT.fullmatch(name) for name in names):
         return "a TorchScript archive (torch.jit.save)"
-    if names & {"archive_format", "serialized_exported_program.json"} or "models/model.json" in names:
-        return "a program saved by torch.export (.pt2)"
     return None

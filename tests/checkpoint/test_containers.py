@@ -145,11 +145,9 @@ def test_torchs_format_from_before_1_6_is_refused_with_the_way_out(tmp_path: Pat
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_and_pt2_archives_are_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_torchscript_archives_are_refused_with_the_way_out(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(nn.Linear(2, 2)), str(tmp_path / "script.pt"))
     assert "is a TorchScript archive" in refused(tmp_path / "script.pt")
-    torch.export.save(torch.export.export(nn.Linear(2, 2), (torch.ones(1, 2),)), tmp_path / "net.pt2")
-    assert "saved by torch.export (.pt2)" in refused(tmp_path / "net.pt2")
 
 
 def test_other_zip_archives_are_no_checkpoints(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ at hand by name, behind a memory map for both sides. "Load" ends with the weight
 factory built, and "inspect" has looked at every element and hashed the file. Peak memory is the resident peak
 beyond what the process had with torch and the code imported, memory-mapped pages included.
 """
+
 from __future__ import annotations
 
 import json

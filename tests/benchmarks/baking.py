@@ -1,7 +1,7 @@
 """What baking costs: its time and memory by the size of the network, each in a process of its own.
 
-ResNet-50 with half its filters masked, chains of convolutions, and transformer encoders with the values of half
-their heads masked. Time is that of `bake` alone, from a traced graph on; memory is the resident peak while it
+ResNet-50 with half its filters masked, chains of convolutions, and transformer encoders with the values of
+half their heads masked. Time is that of `bake` alone, from a traced graph on; memory is the resident peak while it
 runs beyond what was in use before, in times the size of the weights.
 """
 

@@ -1,8 +1,8 @@
 """What baking costs: its time and memory by the size of the network, each in a process of its own.
 
 ResNet-50 with half its filters masked, chains of convolutions, and transformer encoders with the values of
-half their heads masked. Time is that of `bake` alone, from a traced graph on; memory is the resident peak while it
-runs beyond what was in use before, in times the size of the weights.
+half their heads masked. Time is that of `bake` alone, from a traced graph on; memory is the resident peak
+while it runs beyond what was in use before, in times the size of the weights.
 """
 
 from __future__ import annotations

@@ -176,14 +176,11 @@ def _unpickled(path: Path, entry: str, data: bytes) -> dict[str, Tensor]:
     with zipfile.ZipFile(io.BytesIO(data)) as inner:
         if fault := archive_fault(path, inner, stored_only=True, size=len(data)):
             raise ValueError(f"{entry}: {fault}")
-        pickled = next(name for name in inner.namelist() if name.partition("/")[2] == "data.pkl")
-        imported = names_imported(inner.read(pickled))
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch's reader raises almost anything on damaged input
         raise InputError(
-            f"{path} holds a pickled object in {entry}, or is damaged there: it imports "
-            f"{', '.join(imported[:12]) or 'nothing'}",
+            f"{path} holds a pickled object in {entry}, or is damaged there: it imports {_imports(data)}",
             "Nothing of it was run. Export the network again without custom objects.",
         ) from error
     if not isinstance(content, Mapping) or not all(
@@ -194,3 +191,13 @@ def _unpickled(path: Path, entry: str, data: bytes) -> dict[str, Tensor]:
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise ValueError(f"tensor {name!r} claims more elements than are stored")
     return {str(name): tensor.detach() for name, tensor in content.items()}
+
+
+def _imports(data: bytes) -> str:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as inner:
+            pickled = next(name for name in inner.namelist() if name.partition("/")[2] == "data.pkl")
+            names = names_imported(inner.read(pickled))
+    except Exception:  # for a message alone, about what is damaged in any way
+        return "what cannot be told"
+    return ", ".join(names[:12]) or "nothing"

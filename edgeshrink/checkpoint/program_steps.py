@@ -194,6 +194,8 @@ class _Reader:
         self, op: torch._ops.OpOverload, target: str, given: Sequence[Mapping[str, Any]]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments by the operator's own schema: positional as far as there is no gap."""
+        import torch
+
         values = {entry["name"]: self.value(entry["arg"]) for entry in given}
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
@@ -213,6 +215,9 @@ class _Reader:
                 kwargs[argument.name] = value
             else:
                 args.append(value)
+        schema = {argument.name: argument for argument in op._schema.arguments}
+        if "device" in schema and "device" not in kwargs and not any(map(_is_tensor, schema.values())):
+            kwargs["device"] = torch.device("cpu")  # said, so that a run on shapes alone can say otherwise
         if values:
             raise ValueError(f"{target} has no argument {next(iter(values))!r}")
         return tuple(args), kwargs
@@ -281,6 +286,10 @@ class _Reader:
         if kind == "as_layout" and value == _STRIDED:
             return torch.strided
         raise ValueError(f"an argument is of kind {kind}")
+
+
+def _is_tensor(argument: torch.Argument) -> bool:
+    return "Tensor" in str(argument.type)
 
 
 def _symbolic(value: Mapping[str, Any]) -> Any:

@@ -59,8 +59,8 @@ class SafetensorsFile:
         except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
             raise _damaged(path, error) from error
         names = _other_names(metadata, tensors)
-        tensors |= {name: tensors[stored] for name, stored in names.items() if stored in tensors}
         lost = [name for name, stored in names.items() if stored not in tensors]
+        tensors |= {name: tensors[stored] for name, stored in names.items() if stored in tensors}
         return Stored(
             {name: tensors[name] for name in sorted(tensors, key=_natural)},
             warnings=(_untied(path, lost),) if lost else (),

@@ -148,17 +148,6 @@ def test_without_config_sigmoid_is_assumed_and_the_consequence_named(
     assert "--dendrite-activation" in warning
 
 
-def test_configs_that_disagree_need_the_users_word(trained: tuple[nn.Module, Path], tmp_path: Path) -> None:
-    (tmp_path / "net.pt").write_bytes(trained[1].read_bytes())
-    (tmp_path / "a_config.json").write_text('{"pai_forward_function": "torch.tanh"}')
-    (tmp_path / "b_config.json").write_text('{"pai_forward_function": "torch.relu"}')
-    (tmp_path / "c_config.json").write_text("not JSON")
-    with pytest.raises(InputError, match=r"disagree.*a_config.json: torch.tanh, b_config.json: torch.relu"):
-        read(tmp_path / "net.pt")
-    (tmp_path / "net_config.json").write_text('{"pai_forward_function": "torch.nn.functional.relu"}')
-    assert read(tmp_path / "net.pt").activation == "relu"
-
-
 def test_an_unknown_activation_is_refused(trained: tuple[nn.Module, Path]) -> None:
     with pytest.raises(InputError, match="did you mean 'tanh'"):
         load(trained[1], arch=CONVNET, dendrite_activation="than")

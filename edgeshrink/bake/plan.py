@@ -3,6 +3,7 @@
 A class of units can leave if nothing pins it and every contraction that reads one of its units either finds a
 constant there (which is folded) or does not demand it. Behind zero padding a non-zero constant cannot be
 folded into the bias, because the border lacks it: then one carrier stays and takes over the others' columns.
+Some units stay that could leave: a carrier, what keeps groups equal (`balance`), the last of an axis.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import onnx_ir as ir
 
+from edgeshrink.bake.balance import keep_balance
 from edgeshrink.graph.analysis import Analysis
 from edgeshrink.graph.constants import Numbers
 from edgeshrink.graph.demand import Mask
@@ -44,6 +47,14 @@ class Plan:
         """Which of these units leave."""
         return self.leaves[units]
 
+    def kept(self, value: ir.Value, axis: int) -> Mask:
+        """Which indices along an axis stay: all of them where it is not tracked."""
+        units = self.analysis.spaces.get(value, axis)
+        if units is None:
+            size = value.shape[axis] if value.shape is not None else 1
+            return np.ones(size if isinstance(size, int) else 1, dtype=bool)
+        return ~self.removed(units)
+
 
 @dataclass(frozen=True)
 class _Border:
@@ -51,7 +62,7 @@ class _Border:
 
     Attributes:
         read: The contraction.
-        classes: The class of each index along the axis it reads.
+        classes: The class of each index along the stretch it reads.
         constants: The constant there if it is demanded, 0 where there is none to carry.
     """
 
@@ -72,8 +83,9 @@ class _Border:
         return np.asarray((strength > 0) & (strength >= strength.max(initial=0.0) * _WEAKEST_CARRIER))
 
     def strongest(self, alive: Mask) -> int:
-        """The index that stays and holds the largest constant."""
-        return int(np.argmax(np.where(alive[self.classes], np.abs(self.constants), -1.0)))
+        """The index, along the whole axis, that stays and holds the largest constant."""
+        strongest = np.argmax(np.where(alive[self.classes], np.abs(self.constants), -1.0))
+        return int(strongest) + (self.read.indices.start or 0)
 
 
 def plan_removal(analysis: Analysis) -> Plan:
@@ -92,18 +104,24 @@ def plan_removal(analysis: Analysis) -> Plan:
         if not operator_of(border.read.node).can_absorb_in_weight(border.read.node):
             needed = border.classes[border.constants != 0]
             _keep(needed, alive, reasons, "a constant behind zero padding, for a weight that others read too")
-    _choose_carriers(borders, alive, reasons)
-    _leave_one(analysis, alive, reasons)
+    while True:  # each of these only ever keeps more, which the others may have to answer
+        before = alive.copy()
+        keep_balance(analysis, alive, reasons)
+        _choose_carriers(borders, alive, reasons)
+        _leave_one(analysis, alive, reasons)
+        if np.array_equal(alive, before):
+            break
     carriers = {border.read: border.strongest(alive) for border in borders if border.constants.any()}
     return Plan(analysis, ~alive[labels], carriers, reasons)
 
 
 def _seen_by(analysis: Analysis, read: Read) -> tuple[Units, Numbers, Mask]:
-    """The classes, constants and demanded columns a contraction sees along the axis it reads."""
+    """The classes, constants and demanded columns a contraction sees along the stretch it reads."""
     units = analysis.spaces.get(*read.axis)
     assert units is not None
-    classes = analysis.partition.labels[units]
-    return classes, analysis.constants.of(*read.axis), analysis.demand.by_read(read.node, read.axis)
+    classes, numbers = analysis.partition.labels[units], analysis.constants.of(*read.axis)
+    demanded = analysis.demand.by_read(read.node, read.axis)
+    return classes[read.indices], numbers[read.indices], demanded[read.indices]
 
 
 def _keep(classes: Units, alive: Mask, reasons: dict[int, str], reason: str) -> None:

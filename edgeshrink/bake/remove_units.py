@@ -43,7 +43,8 @@ def _absorb(plan: Plan) -> None:
     for read in plan.analysis.spaces.reads:
         units = plan.analysis.spaces.get(*read.axis)
         assert units is not None
-        removed = plan.removed(units)
+        removed = np.zeros(units.size, dtype=bool)
+        removed[read.indices] = plan.removed(units[read.indices])
         if removed.any():
             numbers, carrier = plan.analysis.constants.of(*read.axis), plan.carriers.get(read)
             operator = operator_of(read.node)
@@ -52,17 +53,20 @@ def _absorb(plan: Plan) -> None:
 
 def _cut(plan: Plan, graph: ir.Graph) -> int:
     """Cut every tracked axis of every value; returns how many units left."""
-    touched = set()
-    for (value, axis), units in plan.analysis.spaces.tracked():
-        kept = ~plan.removed(units)
-        if kept.all():
-            continue
+    axes = [
+        (axis, kept)
+        for axis, units in plan.analysis.spaces.tracked()
+        if not (kept := ~plan.removed(units)).all()
+    ]
+    touched = {value for (value, _), _ in axes}
+    nodes = [node for node in graph if any(value in touched for value in [*node.inputs, *node.outputs])]
+    for node in nodes:
+        operator_of(node).reindex(node, plan.kept)
+    for (value, axis), kept in axes:
         if (array := array_of(value)) is not None:
             replace_weight(value, np.compress(kept, array, axis=axis))
         elif value.shape is not None:
             value.shape = ir.Shape([*value.shape[:axis], int(kept.sum()), *value.shape[axis + 1 :]])
-            touched.add(value)
-    for node in graph:
-        if any(value in touched for value in [*node.inputs, *node.outputs]):
-            operator_of(node).resize(node)
+    for node in nodes:
+        operator_of(node).resize(node)
     return int(plan.leaves.sum())

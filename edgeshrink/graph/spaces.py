@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-__all__ = ["Axis", "Partition", "Read", "Spaces", "Units"]
+__all__ = ["Axis", "Balance", "Partition", "Read", "Spaces", "Units"]
 
 Axis = tuple[ir.Value, int]
 """A value and the number of one of its dimensions, counted from 0."""
@@ -36,11 +36,35 @@ class Read:
         axis: The axis of the activation that is summed over.
         padded: Whether the sum at the border lacks some positions, so that a constant input does not give a
             constant contribution (a Conv with zero padding).
+        span: The stretch of the axis that is summed, from and up to; None: all of it. A grouped Conv reads
+            once a group, since what one group's units leave behind only units of that group can carry.
     """
 
     node: ir.Node
     axis: Axis
     padded: bool
+    span: tuple[int, int] | None = None
+
+    @property
+    def indices(self) -> slice:
+        """The stretch of the axis that is summed."""
+        return slice(*self.span) if self.span is not None else slice(None)
+
+
+@dataclass(frozen=True, eq=False)
+class Balance:
+    """Groups of units of which equal numbers must stay: what a grouped Conv or two directions ask for.
+
+    Attributes:
+        node: Who asks for it.
+        sides: Unit ids of shape (groups, units in a group), for instance what a grouped Conv reads and what
+            it writes. On each side every group must keep as many units as every other, and at least one.
+        whole_groups: Whether a group may leave as a whole: with all of its units, on all sides at once.
+    """
+
+    node: ir.Node
+    sides: tuple[Units, ...]
+    whole_groups: bool
 
 
 class Spaces:
@@ -48,6 +72,7 @@ class Spaces:
 
     def __init__(self) -> None:
         self.reads: list[Read] = []
+        self.balances: list[Balance] = []
         self._units: dict[Axis, Units] = {}
         self._ties: list[tuple[Units, Units]] = []
         self._pins: list[tuple[Units, str]] = []
@@ -93,9 +118,21 @@ class Spaces:
         for axis in range(len(value.shape) if value.shape is not None else 0):
             self.pin_axis(value, axis, reason)
 
-    def read(self, node: ir.Node, value: ir.Value, axis: int, *, padded: bool = False) -> None:
-        """Record that a node contracts this axis with constant weights."""
-        self.reads.append(Read(node, (value, axis), padded))
+    def read(
+        self,
+        node: ir.Node,
+        value: ir.Value,
+        axis: int,
+        *,
+        padded: bool = False,
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        """Record that a node contracts this axis, or a stretch of it, with constant weights."""
+        self.reads.append(Read(node, (value, axis), padded, span))
+
+    def balance(self, node: ir.Node, *sides: Units, whole_groups: bool) -> None:
+        """Record that equal numbers of units of every group must stay, see `Balance`."""
+        self.balances.append(Balance(node, sides, whole_groups))
 
     def tracked(self) -> Iterator[tuple[Axis, Units]]:
         """All tracked axes with their units."""

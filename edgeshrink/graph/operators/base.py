@@ -13,6 +13,7 @@ from edgeshrink.graph.spaces import Axis, Spaces
 
 __all__ = [
     "EVERYTHING",
+    "Kept",
     "Operator",
     "Size",
     "describe",
@@ -29,6 +30,9 @@ Size = int | ir.SymbolicDim
 
 EVERYTHING: Mask = np.ones(1, dtype=bool)
 """A mask that broadcasts to: all indices of an axis."""
+
+Kept = Callable[[ir.Value, int], Mask]
+"""Which indices along an axis of a value stay, one truth value each."""
 
 _OLDEST_OPSET = 7  # before it, Add and its like broadcast by an attribute of their own
 
@@ -83,6 +87,16 @@ class Operator:
             spaces: Told the units of a bias that is made for this.
         """
         raise NotImplementedError
+
+    def reindex(self, node: ir.Node, kept: Kept) -> None:
+        """Rewrite stored indices, counts and weights that no tracked axis describes. Here: there are none.
+
+        Called before the cut, while all shapes are still old, for nodes that a cut touches.
+
+        Args:
+            node: The node.
+            kept: Which indices of an axis of a value stay; all of them where the axis is not tracked.
+        """
 
     def resize(self, node: ir.Node) -> None:
         """Adapt attributes and shape inputs to the output's new shape. Here: nothing depends on it."""

@@ -19,7 +19,7 @@ from edgeshrink.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["FORM", "build_network"]
+__all__ = ["FORM", "arch_module", "build_network", "importing_from"]
 
 FORM = "Give --arch FILE.py:FACTORY or --arch pkg.mod:FACTORY, a callable that returns the plain network."
 
@@ -52,6 +52,15 @@ def build_network(arch: str, arguments: dict[str, Any] | None = None) -> nn.Modu
     return network
 
 
+def arch_module(arch: str | None) -> ModuleType | None:
+    """Import the module that ``arch`` names, with or without a factory in it; None for None.
+
+    Raises:
+        InputError: No such file or module; importing it raised.
+    """
+    return None if arch is None else _import(arch.rpartition(":")[0] or arch)
+
+
 def _call(factory: Any, arguments: dict[str, Any], arch: str) -> Any:
     if not callable(factory):
         raise InputError(f"--arch {arch} names a {type(factory).__name__}, which cannot be called", FORM)
@@ -71,7 +80,7 @@ def _import(where: str) -> ModuleType:
     if is_file and not Path(where).is_file():
         raise InputError(f"--arch: there is no file {where}", FORM)
     try:
-        with _importing_from(Path(where).resolve().parent if is_file else Path.cwd()):
+        with importing_from(Path(where).resolve().parent if is_file else Path.cwd()):
             return _import_file(Path(where)) if is_file else importlib.import_module(where)
     except ModuleNotFoundError as error:
         if not is_file and error.name and (where == error.name or where.startswith(f"{error.name}.")):
@@ -101,7 +110,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 @contextmanager
-def _importing_from(folder: Path) -> Iterator[None]:
+def importing_from(folder: Path) -> Iterator[None]:
     """Let imports find the modules in ``folder``, as they do for a script that lies there."""
     sys.path.insert(0, str(folder))
     try:

@@ -37,6 +37,7 @@ _CONTAINERS = (
     "torch_archives",
     "torch_zip",
     "onnx_file",
+    "torch_legacy",
     "pickle_file",
 )
 _LAYOUTS = ("perforatedai_training", "perforatedai_inference", "perforatedai_2024", "plain")

@@ -1,35 +1,40 @@
 """What torch.save writes since torch 1.6: a zip archive of one pickle, ``data.pkl``, and raw tensor storages.
 
-The pickle is first read as text: names that it would import decide whether it is a state_dict or a whole
-object, which is refused. Then torch's own ``weights_only`` reader, which makes nothing but tensors, reads it.
+The pickle is interpreted, not run; the storages are mapped into memory, not read.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edgeshrink.checkpoint.pickles import names_imported, refusal
+from edgeshrink.checkpoint.inert_pickle import BadPickleError, Pickle, interpret
 from edgeshrink.checkpoint.registry import register_container
 from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.checkpoint.zips import entry_names
 from edgeshrink.errors import InputError
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 __all__ = ["TorchZip"]
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "ema")
 _ZIP_MAGIC = b"PK\x03\x04"
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    NotImplementedError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 
 
 @register_container
 class TorchZip:
-    """A state_dict, bare or wrapped, in torch's zip archive."""
+    """A state_dict, bare or wrapped, or a whole network, in torch's zip archive."""
 
     name = "torch-zip"
     title = "torch zip"
@@ -39,96 +44,82 @@ class TorchZip:
         return head.startswith(_ZIP_MAGIC)
 
     def check(self, path: Path) -> None:
-        """Refuse what is cut short, not torch's, larger inside than outside, or a whole pickled object."""
+        """Refuse what is cut short, not torch's, or larger inside than outside."""
         if entry_names(path) is None:
             raise _damaged(path, "its directory, at the end of the file, is missing")
         try:
             with zipfile.ZipFile(path) as archive:
-                infos = {info.filename.partition("/")[2]: info for info in archive.infolist()}
-                if "data.pkl" not in infos:
-                    raise _foreign(path)
-                _check_sizes(path, archive.infolist())
-                names = names_imported(archive.read(infos["data.pkl"]))
-        except (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile) as error:
+                _entries(path, archive)
+        except _DAMAGE as error:
             raise _damaged(path, str(error)) from error
-        if foreign := [name for name in names if not _makes_tensors(name)]:
-            raise refusal(path, foreign)
 
     def read(self, path: Path, opening: Opening) -> Stored:
-        """Read the state_dict, out of whatever dictionary it is wrapped in."""
-        import torch
+        """Read the state_dict, out of whatever dictionary it is wrapped in, or the network."""
+        from edgeshrink.checkpoint.pickled import read_pickled
+        from edgeshrink.checkpoint.stored_tensors import StoredTensors
+        from edgeshrink.checkpoint.trusted_pickle import run_trusted
 
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except Exception as error:  # torch's reader raises almost anything on damaged input
-            raise _damaged(
-                path, str(error).splitlines()[0] if str(error) else type(error).__name__
-            ) from error
-        tensors = _unwrap(path, content)
-        if lying := [name for name, tensor in tensors.items() if _overlaps_itself(tensor)]:
-            raise _damaged(path, f"tensor {lying[0]} claims more elements than are stored")
-        return Stored(tensors)
+            pickle, spans, swapped = _content(path)
+            if opening.trust_pickle:
+                return run_trusted(path, pickle, opening)
+            return read_pickled(path, pickle, StoredTensors(path, spans, swapped=swapped), opening)
+        except _DAMAGE as error:
+            raise _damaged(path, str(error) or type(error).__name__) from error
 
 
-def _unwrap(path: Path, content: object) -> dict[str, Tensor]:
-    """Find the tensors in what was saved: a state_dict, or a dictionary that holds one."""
-    if isinstance(content, Mapping):
-        for part in (*(content.get(name) for name in _WRAPPERS), content):
-            if tensors := _tensors(part):
-                return tensors
-        keys = ", ".join(repr(key) for key in list(content)[:8])
-        raise InputError(
-            f"{path} holds no state_dict: its keys are {keys or 'none'}",
-            f"Save torch.save(net.state_dict(), ...), bare or under one of: {', '.join(_WRAPPERS)}.",
-        )
-    raise InputError(
-        f"{path} holds a {type(content).__name__}, not a state_dict",
-        "Save torch.save(net.state_dict(), ...) where the network was trained.",
-    )
+def _content(path: Path) -> tuple[Pickle, dict[str, tuple[int, int]], bool]:
+    """The pickle, where each storage lies (offset and length in bytes), and whether bytes are swapped."""
+    with zipfile.ZipFile(path) as archive:
+        entries = _entries(path, archive)
+        pickle = interpret(archive.read(entries["data.pkl"]))
+        order = archive.read(entries["byteorder"]) if "byteorder" in entries else b"little"
+    with path.open("rb") as file:
+        spans = {
+            name.removeprefix("data/"): _span(file, info, path.stat().st_size)
+            for name, info in entries.items()
+            if name.startswith("data/")
+        }
+    if order not in (b"little", b"big"):
+        raise BadPickleError(f"its byte order is {order[:20]!r}")
+    return pickle, spans, order.decode() != sys.byteorder
 
 
-def _tensors(part: object) -> dict[str, Tensor]:
-    from torch import Tensor
+def _span(file: object, info: zipfile.ZipInfo, size: int) -> tuple[int, int]:
+    """Where an entry's bytes lie; its own header, in front of them, must name it and hold no lies."""
+    from typing import BinaryIO, cast
 
-    if not isinstance(part, Mapping):
-        return {}
-    return {
-        key: value.detach()
-        for key, value in part.items()
-        if isinstance(key, str) and isinstance(value, Tensor)
-    }
+    stream = cast("BinaryIO", file)
+    stream.seek(info.header_offset)
+    magic, *_, name_length, extra_length = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+    begin = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length
+    if magic != _ZIP_MAGIC or stream.read(name_length) != info.orig_filename.encode():
+        raise BadPickleError(f"entry {info.filename} is not where the directory says")
+    if begin + info.file_size > size:
+        raise BadPickleError(f"entry {info.filename} ends beyond the file")
+    return begin, info.file_size
 
 
-def _overlaps_itself(tensor: Tensor) -> bool:
-    return tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
-
-
-def _check_sizes(path: Path, infos: list[zipfile.ZipInfo]) -> None:
-    """Torch stores entries uncompressed, so an archive larger inside than outside is not torch's."""
+def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The entries by name within torch's top folder; one of each name, all stored as they are."""
+    infos = archive.infolist()
+    tops = {info.filename.partition("/")[0] for info in infos}
+    entries = {info.filename.partition("/")[2]: info for info in infos}
+    if "data.pkl" not in entries:
+        raise _foreign(path)
     inside, outside = sum(info.file_size for info in infos), path.stat().st_size
     if inside > outside or any(info.compress_type != zipfile.ZIP_STORED for info in infos):
         raise InputError(
             f"{path} is a compressed archive ({outside} bytes, {inside} unpacked); torch.save writes none",
             "Give the file that torch.save wrote, not a repacked copy.",
         )
-
-
-def _makes_tensors(name: str) -> bool:
-    """Tell whether a name that a pickle imports belongs to tensors and dictionaries of them."""
-    module, _, attribute = name.rpartition(".")
-    return (
-        name in {"collections.OrderedDict", "torch.Size", "torch.device", "torch.serialization._get_layout"}
-        or (module in {"torch._utils", "torch._tensor"} and attribute.startswith("_rebuild_"))
-        or (module in {"torch", "torch.storage"} and attribute.endswith("Storage"))
-        or (module == "torch" and _is_dtype(attribute))
-        or (module == "torch.nn.parameter" and attribute == "Parameter")
-    )
-
-
-def _is_dtype(attribute: str) -> bool:
-    import torch
-
-    return isinstance(getattr(torch, attribute, None), torch.dtype)
+    if len(tops) > 1 or ".." in tops or any(".." in name.split("/") for name in entries):
+        raise BadPickleError("its entries lie in several folders")
+    if len({name.casefold() for name in entries}) < len(infos):
+        raise BadPickleError("two of its entries have one name")
+    if any(info.file_size != info.compress_size for info in infos):
+        raise BadPickleError("an entry has two sizes")
+    return entries
 
 
 def _damaged(path: Path, problem: str) -> InputError:

@@ -1,0 +1,101 @@
+"""A torch pickle, interpreted -> named tensors, and the network where the pickle holds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeshrink.checkpoint.factory import arch_module
+from edgeshrink.checkpoint.inert_pickle import BadPickleError, Name, Pickle, Record
+from edgeshrink.checkpoint.pickled_content import Records, choose, is_module, mapping_of
+from edgeshrink.checkpoint.pickled_data import UnbuildableError
+from edgeshrink.checkpoint.pickled_modules import module_class, persistent_tensors
+from edgeshrink.checkpoint.pickled_names import Kind, class_name, kind_of, names_refused
+from edgeshrink.checkpoint.pickled_network import build
+from edgeshrink.checkpoint.pickles import refusal
+from edgeshrink.checkpoint.stored import Opening, Stored
+from edgeshrink.checkpoint.stored_tensors import DamagedTensorError, StoredTensors, TensorError, is_tensor
+from edgeshrink.checkpoint.user_classes import UserClasses
+from edgeshrink.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["read_pickled"]
+
+_SHOWN = 6
+
+
+def read_pickled(path: Path, pickle: Pickle, tensors: StoredTensors, opening: Opening) -> Stored:
+    """Find the network in a pickle, and take its tensors.
+
+    Raises:
+        BadPickleError: The pickle is cut short or damaged.
+        InputError: It wants to import more than a network needs; holds no network; a tensor cannot be made.
+    """
+    if refused := names_refused(pickle):
+        raise refusal(path, refused)
+    chosen, warnings = choose(path, pickle.whole().root, Records())
+    if not is_module(chosen):
+        found = {
+            name: part
+            for name, part in (mapping_of(chosen) or {}).items()
+            if isinstance(name, str) and isinstance(part, Record) and is_tensor(part)
+        }
+        return Stored(_make(path, found, tensors), warnings=(*warnings, *_if_masks(path, list(found))))
+    assert isinstance(chosen, Record), "what is_module approves of"
+    made = _make(path, persistent_tensors(chosen), tensors)
+    if opening.arch is not None and ":" in opening.arch:
+        return Stored(made, warnings=tuple(warnings))  # the factory's network is used
+    network, problem = _network(chosen, pickle, tensors, opening.arch)
+    return Stored(made, network, warnings=(*warnings, *([problem] if problem else [])))
+
+
+def _make(path: Path, records: dict[str, Record], tensors: StoredTensors) -> dict[str, Tensor]:
+    made = {}
+    for name, record in records.items():
+        try:
+            made[name] = tensors.tensor(record).detach()
+        except DamagedTensorError as error:
+            raise BadPickleError(f"tensor {name} {error}") from error
+        except TensorError as error:
+            raise InputError(
+                f"{path}: tensor {name} {error}",
+                "Save the network's weights again, as plain dense tensors on the CPU: "
+                "torch.save(net.state_dict(), 'weights.pt').",
+            ) from error
+    return made
+
+
+def _network(
+    record: Record, pickle: Pickle, tensors: StoredTensors, arch: str | None
+) -> tuple[nn.Module | None, str | None]:
+    """Make the network; where that cannot be, say why and what to do."""
+    users = list(dict.fromkeys(name for name in map(class_name, pickle.records) if name and _is_user(name)))
+    try:
+        return build(record, tensors, UserClasses(arch_module(arch), users)).eval(), None
+    except RecursionError:
+        problem = "its parts lie inside each other too deep"
+    except (UnbuildableError, TensorError) as error:
+        problem = str(error)
+    if users and arch is None:
+        names = [name.dotted for name in users]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        return None, (
+            f"the network in the file is made of classes that --arch has to give (--arch FILE.py, or a "
+            f"factory, --arch FILE.py:FACTORY): {', '.join(names[:_SHOWN])}{more}."
+        )
+    return None, (
+        f"the network in the file, a {module_class(record).dotted}, cannot be built from it: {problem}; "
+        "give --arch FILE.py:FACTORY."
+    )
+
+
+def _is_user(name: Name) -> bool:
+    return kind_of(name) is Kind.USER
+
+
+def _if_masks(path: Path, names: list[str]) -> list[str]:
+    if names and all(name.endswith("_mask") for name in names):
+        return [f"{path.name} seems to hold masks alone: give the weights' file, and this one to --masks."]
+    return []

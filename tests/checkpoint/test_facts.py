@@ -8,9 +8,27 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from edgeshrink.checkpoint import read
+from edgeshrink.checkpoint.arranged import Arranged, Dendrites
+from edgeshrink.checkpoint.facts import LayerFacts, layer_facts
+from edgeshrink.dendrites import MaskedGroupedConv1d, MaskedGroupedConv2d
+
+
+def facts(tensors: dict[str, Tensor], **dendrites: Dendrites) -> tuple[LayerFacts, ...]:
+    arranged = Arranged(plain=tensors, dendrites=dendrites)
+    arranged.source = {name: name for name, _ in arranged.everything()}
+    return layer_facts(arranged, {})
+
+
+def dendrites(*branches: dict[str, Tensor], channels: int, living: int | None = None) -> Dendrites:
+    """Dendrites that do not read each other; from `living` on, nothing reads them."""
+    top = torch.ones(len(branches), channels)
+    top[living:] = 0 if living is not None else 1
+    between = tuple(torch.zeros(i, channels) for i in range(1, len(branches)))
+    return Dendrites(branches, between, top, channel_dim=1)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +43,14 @@ from edgeshrink.checkpoint import read
         (nn.GRU(3, 4), "gru"),
         (nn.LSTM(3, 4), "lstm"),
         (nn.RNN(3, 4), "rnn"),
+        (nn.GRU(3, 4, num_layers=2, bidirectional=True), "gru"),
+        (nn.LSTM(3, 12, proj_size=2), "lstm"),
+        (nn.GRUCell(3, 4), "gru cell"),
         (nn.MultiheadAttention(4, 2), "attention + linear"),
+        (MaskedGroupedConv1d(4, 6, 3, groups=2), "masked conv1d"),
+        (MaskedGroupedConv2d(4, 6, 3, groups=2), "masked conv2d"),
+        (parametrizations.weight_norm(nn.Conv2d(3, 4, 5)), "conv2d"),
+        (parametrizations.spectral_norm(nn.Linear(3, 4)), "linear"),
     ],
 )
 def test_a_layers_kind_shows_in_its_tensors(tmp_path: Path, layer: nn.Module, kind: str) -> None:
@@ -59,3 +84,125 @@ def test_rare_types_are_read(tmp_path: Path, dtype: torch.dtype) -> None:
     safetensors.torch.save_file({"layer.weight": torch.eye(3).to(dtype)}, tmp_path / "net.pt")
     [layer] = read(tmp_path / "net.pt").layers
     assert layer.zeros == 6
+
+
+@pytest.mark.parametrize("recurrent", [nn.GRU, nn.LSTM])
+def test_a_recurrent_layer_with_dendrites_is_one_layer(recurrent: type[nn.Module]) -> None:
+    state = recurrent(3, 4, num_layers=2, bidirectional=True).state_dict()
+    branches = dendrites(dict(state), dict(state), channels=8)
+    [layer] = facts({f"net.{name}": tensor for name, tensor in state.items()}, net=branches)
+    assert (layer.name, layer.kind, layer.dendrites) == ("net", recurrent.__name__.lower(), 2)
+    assert layer.parameters == 3 * sum(t.numel() for t in state.values()) + 3 * 8
+
+
+def test_a_block_with_dendrites_joins_its_parts() -> None:
+    state = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)).state_dict()
+    [layer] = facts(
+        {f"block.{name}": tensor for name, tensor in state.items()},
+        block=dendrites(dict(state), channels=4),
+    )
+    assert (layer.kind, layer.shape) == ("conv2d + batch norm", (4, 1, 3, 3))
+
+
+def test_units_are_dead_where_no_living_dendrite_has_them() -> None:
+    soma, living, dead = torch.ones(4, 3), torch.ones(4, 3), torch.ones(4, 3)
+    soma[:3] = 0
+    living[:2] = 0
+    [layer] = facts(
+        {"fc.weight": soma}, fc=dendrites({"weight": living}, {"weight": dead}, channels=4, living=1)
+    )
+    assert (layer.zero_units, layer.dead_dendrites) == (2, 1)
+    assert (
+        layer.note == "2 zero units can leave; 1 dead dendrite goes; 25% of its weights are zeros that "
+        "make no whole unit and stay"
+    )
+
+
+def test_a_dendrites_learnable_masks_count_as_the_somas_do() -> None:
+    layers = [MaskedGroupedConv2d(4, 6, 3, bias=False, groups=2) for _ in range(2)]
+    with torch.no_grad():
+        layers[0].mask[:4] = 0
+        layers[1].mask[:3] = 0
+    [layer] = facts(
+        {f"conv.{name}": tensor for name, tensor in layers[0].state_dict().items()},
+        conv=dendrites(layers[1].state_dict(), channels=6),
+    )
+    assert (layer.masked, layer.zeros, layer.zero_units) == (7 * 18, 7 * 18, 3)
+    assert layer.note.startswith("3 zero (learnable mask, threshold 0.5) filters can leave")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "kind", "one"), [((), "linear", 3), ((3, 3), "conv2d", 3), ((1,), "conv1d", 3)]
+)
+def test_hidden_groups_are_found_wherever_training_scattered_them(
+    kernel: tuple[int, ...], kind: str, one: int
+) -> None:
+    weight = torch.block_diag(torch.ones(4, 2), torch.ones(2, 5), torch.ones(3, 3))
+    weight = weight[torch.randperm(9)][:, torch.randperm(10)].reshape(9, 10, *[1] * len(kernel))
+    [layer] = facts({"layer.weight": weight.expand(9, 10, *kernel).clone()})
+    assert (layer.kind, layer.groups) == (kind, one)
+    assert layer.note == "3 hidden groups stay one layer: they are not yet made grouped"
+
+
+def test_dead_units_and_unread_inputs_are_no_groups() -> None:
+    weight = torch.ones(5, 4)
+    weight[2] = 0
+    weight[:, [0, 3]] = 0
+    [layer] = facts({"layer.weight": weight})
+    assert (layer.groups, layer.zero_units) == (1, 1)
+    assert layer.note == "1 zero unit can leave; nothing reads 2 inputs: what makes them can leave"
+
+
+def test_a_chain_of_links_is_one_group() -> None:
+    weight = torch.eye(500) + torch.eye(500).roll(1, 1)
+    assert facts({"layer.weight": weight})[0].groups == 1
+    weight[250] = 0
+    weight[0, 1] = 0
+    assert facts({"layer.weight": weight})[0].groups == 2
+
+
+def test_dense_layers_and_norms_have_nothing_to_be_said() -> None:
+    state = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Linear(3, 4)).state_dict()
+    assert [layer.note for layer in facts(dict(state))] == ["", "", ""]
+
+
+def test_zeros_of_recurrent_layers_stay() -> None:
+    state = dict(nn.GRU(4, 4).state_dict())
+    state["weight_ih_l0"][:6] = 0
+    [layer] = facts({f"gru.{name}": tensor for name, tensor in state.items()})
+    assert (layer.zeros, layer.zero_units) == (24, 0)
+    assert layer.note == "20% zeros stay: recurrent layers keep all units"
+
+
+ODD = {
+    "0-d": torch.tensor(0.0),
+    "empty": torch.zeros(0),
+    "no units": torch.zeros(0, 10**12),
+    "no inputs": torch.zeros(10**12, 0),
+    "no kernel": torch.zeros(3, 2, 0, 5),
+    "complex": torch.zeros(3, 2, dtype=torch.complex64),
+    "bool": torch.zeros(3, 2, dtype=torch.bool),
+    "int8": torch.zeros(3, 2, dtype=torch.int8),
+    "bfloat16": torch.zeros(3, 2, dtype=torch.bfloat16),
+    "six dimensions": torch.zeros(2, 2, 2, 2, 2, 2),
+    "meta": torch.zeros(3, 2, device="meta"),
+    "sparse": torch.zeros(3, 2).to_sparse(),
+    "transposed": torch.zeros(2, 3).T,
+    "expanded": torch.zeros(1).expand(3, 2),
+}
+
+
+@pytest.mark.parametrize("tensor", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("name", ["weight", "bias", "weight_hh_l0", "mask", "threshold", "running_mean"])
+def test_odd_tensors_are_described_like_any_other(name: str, tensor: Tensor) -> None:
+    beside = {"weight": torch.zeros(3, 2, 1), "mask": torch.zeros(3), "threshold": torch.tensor(0.5)}
+    for state in ({name: tensor}, beside | {name: tensor}):
+        [layer] = facts({f"layer.{n}": t for n, t in state.items()})
+        assert layer.parameters == sum(t.numel() for n, t in state.items() if n not in UNTRAINED)
+
+
+UNTRAINED = ("threshold", "running_mean")
+
+
+def test_names_without_a_layer_belong_to_the_network_itself() -> None:
+    assert [layer.name for layer in facts(dict(nn.Linear(2, 2).state_dict()))] == [""]

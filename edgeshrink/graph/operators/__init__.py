@@ -11,6 +11,7 @@ from edgeshrink.graph.operators import (
     matrix,
     normalization,
     pooling,
+    recurrent,
     reshape,
     slicing,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "normalization",
     "operator_of",
     "pooling",
+    "recurrent",
     "reshape",
     "slicing",
 ]

@@ -31,7 +31,7 @@ from edgeshrink.inputs import InputSpec, Samples, read_samples
 from edgeshrink.lower import lower
 from edgeshrink.manifest import Interface, Made, PassRecord, Source, build_manifest
 from edgeshrink.onnx_reader import Traced, read_onnx
-from edgeshrink.proof import Given, inputs_for, prove, run_given, running
+from edgeshrink.proof import Given, PassByPass, inputs_for, prove, run_given, running
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,8 +66,16 @@ Progress = Callable[[str], None]
 """Told what the road is doing, a few words at a time."""
 
 
+AfterEach = Callable[[str, ir.Model], None]
+"""Given the name of each pass and the model it left, as soon as it is done."""
+
+
 def silent(_: str) -> None:
     """Progress for nobody."""
+
+
+def unwatched(_: str, __: ir.Model) -> None:
+    """After each pass, go on."""
 
 
 @dataclass(frozen=True)
@@ -197,8 +205,14 @@ def _known_specs(request: Request, samples: Samples | None) -> Sequence[InputSpe
     ]
 
 
-def bake(model: ir.Model, progress: Progress = silent) -> Baked:
-    """Bake a model in place: every pass in order, with what each did."""
+def bake(model: ir.Model, progress: Progress = silent, after_each: AfterEach = unwatched) -> Baked:
+    """Bake a model in place: every pass in order, with what each did.
+
+    Args:
+        model: What to bake.
+        progress: Told which pass is at work.
+        after_each: Called after every pass that changed something; what it raises ends the baking.
+    """
     if any(value.shape is None for node in model.graph for value in node.outputs):
         InlinePass()(model)
         ShapeInferencePass(strict_mode=False)(model)
@@ -207,7 +221,8 @@ def bake(model: ir.Model, progress: Progress = silent) -> Baked:
     for index, rewrite in enumerate(BAKE_PASSES):
         progress(f"baking: {rewrite.__name__}")
         bake_pass = rewrite()
-        bake_pass(model)
+        if bake_pass(model).modified:
+            after_each(rewrite.__name__, model)
         records.append(
             PassRecord(rewrite.__name__, bake_pass.exact, bool(bake_pass.detail), bake_pass.detail)
         )
@@ -217,7 +232,13 @@ def bake(model: ir.Model, progress: Progress = silent) -> Baked:
 
 
 def export(
-    request: Request, *, target: str, output: Path | str, force: bool = False, progress: Progress = silent
+    request: Request,
+    *,
+    target: str,
+    output: Path | str,
+    force: bool = False,
+    paranoid: bool = False,
+    progress: Progress = silent,
 ) -> Bundle:
     """Drive a checkpoint down the whole road.
 
@@ -226,6 +247,7 @@ def export(
         target: A device's name, or the path of a device profile.
         output: The bundle's folder.
         force: Replace a bundle that stands there.
+        paranoid: Verify after each pass, not only in the end, so that a wrong one is named.
         progress: Told what is going on.
 
     Raises:
@@ -243,7 +265,8 @@ def export(
         new_bundle(output, force=force) as draft,
         running(partial(run_given, given), inputs.feeds) as as_given,
     ):
-        made = _make(traced, to, draft, progress)
+        after_each = PassByPass(traced.model, inputs) if paranoid else unwatched
+        made = _make(traced, to, draft, progress, after_each)
         progress(f"verifying on {len(inputs.feeds)} inputs")
         proof = prove(as_given, draft.baseline_path, draft.model_path, inputs)
         progress("writing the bundle")
@@ -259,10 +282,10 @@ def _as_given(network: Network, traced: Traced, request: Request) -> Given:
     return network.module, [output.name or "" for output in traced.model.graph.outputs]
 
 
-def _make(traced: Traced, to: Device, draft: Draft, progress: Progress) -> Made:
+def _make(traced: Traced, to: Device, draft: Draft, progress: Progress, after_each: AfterEach) -> Made:
     """Bake and lower, write both models, and say what was made."""
     model, baseline = traced.model, traced.model.clone()
-    baked = bake(model, progress)
+    baked = bake(model, progress, after_each)
     progress(f"lowering to opset {to.opset}")
     lowered = [PassRecord.of_lowering(lower(graph, to)) for graph in (baseline, model)][1]
     draft.write_models(model, baseline)

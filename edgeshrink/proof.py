@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from edgeshrink.errors import InputError
+from edgeshrink.errors import EdgeshrinkError, InputError, ParityError
 from edgeshrink.inputs import Array, Samples, random_inputs, split_samples
 from edgeshrink.manifest import PROVEN_AGAINST, Accuracy
 from edgeshrink.verify import Feed, Parity, compare_outputs, require, run_onnx, run_torch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     from torch import nn
 
-__all__ = ["Given", "Inputs", "Proof", "inputs_for", "prove", "run_given", "running"]
+__all__ = ["Given", "Inputs", "PassByPass", "Proof", "inputs_for", "prove", "run_given", "running"]
 
 Result = TypeVar("Result")
 
@@ -90,6 +90,45 @@ class Proof:
     expected: list[dict[str, Array]]
 
 
+class PassByPass:
+    """Compares a model after each rewrite with what it computed before the first, to name the one at fault.
+
+    Args:
+        model: Before all rewrites; it is run at once.
+        inputs: What it is run on, each time.
+
+    Raises:
+        InputError: The network does not run on these inputs.
+    """
+
+    def __init__(self, model: ir.Model, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self._expected = run_onnx(model, inputs.feeds)
+
+    def __call__(self, name: str, model: ir.Model) -> None:
+        """Let a model pass that still computes the same.
+
+        Args:
+            name: The rewrite that was made last.
+            model: What it left; only read.
+
+        Raises:
+            ParityError: It computes something else, or does not run any more; the message names the pass.
+        """
+        hint = "Please report it, with the network where you can. Nothing was written."
+        try:
+            actual = run_onnx(model, self._inputs.feeds)
+        except EdgeshrinkError as error:
+            raise ParityError(f"Pass {name} left a network that does not run: {error}", hint) from error
+        parity = _judge(_groups(self._expected, actual, self._inputs.given))
+        if not parity.ok:
+            raise ParityError(
+                f"Pass {name} changed {parity.worst}: {parity.max_rel_error:.3g} of its scale "
+                f"(allowed {parity.tolerance:.3g}).",
+                hint,
+            )
+
+
 @contextmanager
 def running(run: Callable[[Iterable[Feed]], Result], feeds: Sequence[Feed]) -> Iterator[Future[Result]]:
     """Run what the user gave beside whatever the block does; torch keeps one core busy, and only one.
@@ -138,13 +177,25 @@ def _compare(expected: Sequence[Feed], actual: Sequence[Feed], given: int) -> Pa
     Raises:
         InputError: An output is never finite on what was given.
     """
-    groups = ((expected[:given], actual[:given]), (expected[given:], actual[given:]))
-    pairs = [(left, right) for left, right in groups if left and _says_something(left)]
+    pairs = [(left, right) for left, right in _groups(expected, actual, given) if _says_something(left)]
     if not pairs or (given and not _says_something(expected[:given])):
         raise InputError(
             "An output is NaN or infinite on every input, so nothing can be proven.",
             "Give inputs that the network takes with --samples.",
         )
+    return _judge(pairs)
+
+
+def _groups(
+    expected: Sequence[Feed], actual: Sequence[Feed], given: int
+) -> list[tuple[Sequence[Feed], Sequence[Feed]]]:
+    """What came of the user's samples, and what came of the random inputs, as far as there are any."""
+    groups = ((expected[:given], actual[:given]), (expected[given:], actual[given:]))
+    return [(left, right) for left, right in groups if left]
+
+
+def _judge(pairs: Sequence[tuple[Sequence[Feed], Sequence[Feed]]]) -> Parity:
+    """The worse of what each pair gives."""
     found = [compare_outputs(left, right) for left, right in pairs]
     worst = min(found, key=lambda parity: (parity.ok, -parity.max_rel_error))
     return replace(worst, samples=sum(parity.samples for parity in found))

@@ -16,7 +16,8 @@ import onnx_ir as ir
 from onnx import numpy_helper
 
 from edgeshrink.bake.base import BakePass
-from edgeshrink.pipeline import BAKE_PASSES
+from edgeshrink.pipeline import bake as bake_model
+from edgeshrink.proof import Inputs, PassByPass
 from edgeshrink.verify import compare_outputs, run_onnx
 
 __all__ = [
@@ -104,21 +105,11 @@ def run_pass(before: ir.Model, *passes: type[BakePass], feeds: Sequence[Arrays] 
 
 
 def bake(before: ir.Model, feeds: Sequence[Arrays] | None = None) -> ir.Model:
-    """The model after all passes of the pipeline, compared; where that fails, pass by pass, to name it."""
+    """The model after all passes of the pipeline, compared after each, so that a wrong one is named."""
     after = before.clone()
-    for rewrite in BAKE_PASSES:
-        rewrite()(after)
-    try:
-        assert_equal(before, after, feeds)
-    except Exception:
-        again = before.clone()
-        for rewrite in BAKE_PASSES:
-            rewrite()(again)
-            try:
-                assert_equal(before, again, feeds)
-            except Exception as error:
-                raise AssertionError(f"{rewrite.__name__} broke it: {error}") from error
-        raise
+    feeds = feeds_of(before) if feeds is None else feeds
+    bake_model(after, after_each=PassByPass(before, Inputs(list(feeds), len(feeds), None, "the test")))
+    assert_equal(before, after, feeds)
     return after
 
 

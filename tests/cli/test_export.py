@@ -11,6 +11,9 @@ import numpy as np
 import onnx
 import pytest
 
+from edgeshrink import pipeline
+from edgeshrink.bake.base import BakePass
+from edgeshrink.graph.edit import replace_weight
 from tests.cli.conftest import ARCH
 
 INPUT = ("--input", "1x1x28x28")
@@ -197,28 +200,54 @@ def test_ctrl_c_while_writing_leaves_nothing(run, workplace, monkeypatch):
     assert entries(workplace) == before
 
 
+class BreakABias(BakePass):
+    """A wrong pass."""
+
+    def rewrite(self, model):
+        bias = model.graph.initializers["fc2.bias"]
+        array = bias.const_value.numpy().copy()
+        array[3] += 0.01
+        replace_weight(bias, array)
+        return {"biases": 1}
+
+
+class TakeABiasAway(BakePass):
+    """A pass that leaves no valid network."""
+
+    def rewrite(self, model):
+        bias = model.graph.initializers["fc2.bias"]
+        replace_weight(bias, bias.const_value.numpy()[:3])
+        return {"biases": 1}
+
+
 def test_a_network_that_bakes_wrong_is_refused_and_leaves_no_bundle(run, workplace, monkeypatch):
-    from edgeshrink.bake.base import BakePass
-
-    class BreakABias(BakePass):
-        def rewrite(self, model):
-            for value in model.graph.initializers.values():
-                if value.name == "fc2.bias":
-                    from edgeshrink.graph.edit import replace_weight
-
-                    array = value.const_value.numpy().copy()
-                    array[3] += 0.01
-                    replace_weight(value, array)
-            return {"biases": 1}
-
-    from edgeshrink import pipeline
-
     monkeypatch.setattr(pipeline, "BAKE_PASSES", (*pipeline.BAKE_PASSES, BreakABias))
     before = entries(workplace)
     result = run("export", "model.pt", "--arch", ARCH, *INPUT)
     assert result.status == 1
     assert "[0, 3]" in result.err
     assert entries(workplace) == before
+
+
+@pytest.mark.parametrize("wrong", [BreakABias, TakeABiasAway])
+def test_paranoid_names_the_pass_that_went_wrong_and_leaves_no_bundle(run, workplace, monkeypatch, wrong):
+    passes = pipeline.BAKE_PASSES
+    monkeypatch.setattr(pipeline, "BAKE_PASSES", (*passes[:3], wrong, *passes[3:]))
+    before = entries(workplace)
+    result = run("export", "model.pt", "--arch", ARCH, *INPUT, "--paranoid")
+    assert result.status == 1
+    assert f"Pass {wrong.__name__} " in result.err
+    assert "Traceback" not in result.err
+    assert entries(workplace) == before
+
+
+def test_paranoid_makes_the_same_bundle(run, workplace, bundle):
+    result = run(
+        "export", "model.pt", "--arch", ARCH, "--samples", "samples.npz", "-o", "b.edge", "--paranoid"
+    )
+    assert result.status == 0
+    for name in ("model.onnx", "baseline.onnx"):
+        assert (workplace / "b.edge" / name).read_bytes() == (bundle / name).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])

@@ -13,6 +13,7 @@ import onnx_ir.passes.common as passes
 
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec, random_inputs
+from edgeshrink.onnx_guard import require_small, require_sound
 from edgeshrink.verify import compare_outputs, run_onnx
 
 __all__ = ["OLDEST", "Traced", "read_onnx"]
@@ -49,24 +50,43 @@ def read_onnx(path: str | Path, inputs: Sequence[InputSpec] = ()) -> Traced:
     path = Path(path)
     proto = _load(path)
     warnings = []
-    opset = {entry.domain: entry.version for entry in proto.opset_import}.get("", OLDEST)
+    versions = {entry.domain: entry.version for entry in proto.opset_import}
+    opset = versions.get("", versions.get("ai.onnx", OLDEST))
     if opset < OLDEST:
         proto = _raised(proto, path, opset)
         warnings.append(f"{path.name} is written in opset {opset}; it was raised to {OLDEST}.")
-    model = ir.serde.deserialize_model(proto)
-    ir.external_data.set_base_dir(model.graph, path.absolute().parent)
-    ir.external_data.load_to_model(model)
-    passes.RemoveInitializersFromInputsPass()(model)
+    model = _deserialized(proto, path)
     _fix_sizes(model, inputs, path)
     if fixed := _fix_batch(model):
         warnings.append(f"{path.name} leaves the batch size of {', '.join(fixed)} open; it was fixed at 1.")
     return Traced(model, "onnx", tuple(warnings))
 
 
+def _deserialized(proto: onnx.ModelProto, path: Path) -> ir.Model:
+    """The graph with all its weights in memory."""
+    try:
+        model = ir.serde.deserialize_model(proto)
+        ir.external_data.set_base_dir(model.graph, path.absolute().parent)
+        ir.external_data.load_to_model(model)
+        passes.RemoveInitializersFromInputsPass()(model)
+    except Exception as error:  # onnx_ir raises whatever Python's own types raise
+        raise InputError(f"{path} is not valid ONNX: {_first_line(error)}", _AGAIN) from error
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).strip()[:300]}".splitlines()[0]
+
+
 def _load(path: Path) -> onnx.ModelProto:
     """The file's graph, checked; external data is checked to be there, and left where it is."""
     try:
+        require_small(path)
         proto = onnx.load(path, load_external_data=False)
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(
             f"There is no file {path}.", "Check the path; it is taken relative to the current folder."
@@ -79,6 +99,7 @@ def _load(path: Path) -> onnx.ModelProto:
         raise InputError(f"{path} is no ONNX file, or is cut off: {error}.", _AGAIN) from error
     if not proto.graph.node:
         raise InputError(f"{path} holds no network: it has no nodes.", _AGAIN)
+    require_sound(proto, path)
     try:
         onnx.checker.check_model(str(path))
     except Exception as error:  # a checker's or an inference's error, or a plain ValueError

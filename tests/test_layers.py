@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 LADDER = (
     {"errors", "digest", "onnx_bytes"},
     {"graph", "cost", "devices", "machine", "inputs", "signature", "dendrites"},
-    {"checkpoint", "onnx_reader", "trace", "bake", "lower", "verify", "bundle", "manifest", "proof"},
+    {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "verify"}
+    | {"bundle", "manifest", "proof"},
     {"pipeline", "inspection", "comparison", "zoo"},
     {"report"},
     {"cli"},

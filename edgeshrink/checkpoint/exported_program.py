@@ -124,7 +124,7 @@ def _size(size: Mapping[str, Any], batches: set[str]) -> int:
         value = size["as_int"]
     else:
         value = 1 if size["as_expr"]["expr_str"] in batches else size["as_expr"]["hint"]["as_int"]
-    if not isinstance(value, int) or not 0 <= value < 2**31:
+    if type(value) is not int or not 0 <= value < 2**31:
         raise ValueError(f"size {value!r:.40}")
     return value
 

@@ -14,6 +14,7 @@ __all__ = ["OnnxFile"]
 # ModelProto's fields (onnx.proto): number -> wire type; 0 is a varint, 2 a length and that many bytes.
 _FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 _IR_VERSION, _GRAPH = 1, 7
+_MOST_FIELDS = 100_000  # outermost ones: metadata and functions; the reader refuses a file of more
 
 
 @register_container
@@ -53,7 +54,9 @@ def _walk(file: BinaryIO, size: int) -> tuple[set[int], int]:
         The field numbers (none where the bytes are no ModelProto), and how many bytes are missing at the end.
     """
     fields: set[int] = set()
-    while file.tell() < size:
+    for _ in range(_MOST_FIELDS):
+        if file.tell() >= size:
+            break
         key = _varint(file)
         if key is None or _FIELDS.get(key >> 3) != key & 7:
             return set(), 0

@@ -39,21 +39,41 @@ def trace_module(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> Traced
     """
     module.eval()
     args = bind_inputs(module, inputs)
+    before = _weights(module)
     returned = _run_once(module, args)
+    replaced = [name for name, tensor, data in before if tensor.data_ptr() != data.data_ptr()]
+    del before
     outputs = flat_outputs(returned)
     if not outputs:
         raise EdgeshrinkError("The network returns no tensor, so there is nothing to export.")
-    exporter: Literal["dynamo", "legacy"] = "dynamo"
     with _quiet() as told, _returning_tensors(module):
-        try:
-            model = _export_dynamo(module, args)
-        except Exception as error:  # torch raises whatever the module and its own parts raise
-            exporter = "legacy"
-            told.append(f"torch's exporter failed ({_reason(error)}); its legacy exporter was used.")
-            model = _export_legacy(module, args, error)
+        model, exporter = _export(module, args, replaced, told)
     _refuse_frozen_branches(told)
     _name_outputs(model, list(outputs))
     return Traced(model, exporter, tuple(dict.fromkeys(told)))
+
+
+def _weights(module: torch.nn.Module) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
+    """Parameters and buffers, each with the data it holds now, kept alive so that no other gets its place."""
+    named = (*module.named_parameters(), *module.named_buffers())
+    return [(name, tensor, tensor.data) for name, tensor in named if not torch.nn.parameter.is_lazy(tensor)]
+
+
+def _export(
+    module: torch.nn.Module, args: Mapping[str, torch.Tensor], replaced: Sequence[str], told: list[str]
+) -> tuple[ir.Model, Literal["dynamo", "legacy"]]:
+    """Export by torch's exporter, else by its legacy one, and say so in `told`.
+
+    A forward that sets `weight.data` (`replaced` names such weights) is for the legacy exporter alone: the
+    other dies of it, and the process with it.
+    """
+    try:
+        if replaced:
+            raise NotImplementedError(f"it cannot follow a forward that sets {replaced[0]}.data")
+        return _export_dynamo(module, args), "dynamo"
+    except Exception as error:  # torch raises whatever the module and its own parts raise
+        told.append(f"torch's exporter failed ({_reason(error)}); its legacy exporter was used.")
+        return _export_legacy(module, args, error), "legacy"
 
 
 def _refuse_frozen_branches(told: Sequence[str]) -> None:

@@ -198,6 +198,21 @@ def test_the_legacy_exporter_is_a_fallback_that_says_so(monkeypatch: pytest.Monk
     assert compare_outputs(run_torch(module, feeds, ["output"]), run_onnx(traced.model, feeds)).ok
 
 
+class MaxNorm(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.weight.data = torch.renorm(self.weight.data, p=2, dim=0, maxnorm=0.5)
+        return super().forward(x)
+
+
+def test_a_forward_that_sets_a_weights_data_goes_to_the_legacy_exporter() -> None:
+    module = nn.Sequential(MaxNorm(4, 3))
+    traced = trace_module(module, specs("2x4"))
+    assert traced.exporter == "legacy"
+    assert "it cannot follow a forward that sets 0.weight.data" in traced.warnings[0]
+    feeds = random_inputs(traced.model, 2)
+    assert compare_outputs(run_torch(module, feeds, ["output"]), run_onnx(traced.model, feeds)).ok
+
+
 def test_a_network_that_no_exporter_takes_says_why_in_both_words() -> None:
     with pytest.raises(
         EdgeshrinkError, match=r"(?s)torch cannot export this network: .*legacy exporter failed too: "

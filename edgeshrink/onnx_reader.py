@@ -52,6 +52,11 @@ def read_onnx(path: str | Path, inputs: Sequence[InputSpec] = ()) -> Traced:
     warnings = []
     versions = {entry.domain: entry.version for entry in proto.opset_import}
     opset = versions.get("", versions.get("ai.onnx", OLDEST))
+    if opset > (newest := onnx.defs.onnx_opset_version()):
+        raise InputError(
+            f"{path} is written in opset {opset}, and edgeshrink knows them up to {newest}.",
+            f"Export it again with opset {newest} or older.",
+        )
     if opset < OLDEST:
         proto = _raised(proto, path, opset)
         warnings.append(f"{path.name} is written in opset {opset}; it was raised to {OLDEST}.")

@@ -121,6 +121,22 @@ class ClippedNet(nn.Module):
         return self.head(self.clipped(x).relu())
 
 
+class RenormNet(nn.Module):
+    """The same, by a method of the network that gives the layer new weights; input (N, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clipped = nn.Linear(6, 7)
+        self.clipped.register_forward_pre_hook(self._renorm)
+        self.head = nn.Linear(7, 3)
+
+    def _renorm(self, layer: nn.Module, _: object) -> None:
+        layer.weight.data = torch.renorm(layer.weight.data, p=2, dim=0, maxnorm=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.clipped(x).relu())
+
+
 def _cut_to_norm_one(layer: nn.Module, _: object) -> None:
     with torch.no_grad():
         layer.weight.div_(layer.weight.norm(dim=1, keepdim=True).clamp(min=1))

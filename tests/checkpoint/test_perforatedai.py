@@ -159,8 +159,8 @@ def test_an_unknown_activation_is_refused(trained: tuple[nn.Module, Path]) -> No
         ("conv.dendrites_to_top.1", "layer conv: dendrites_to_top.1 is missing for 2 dendrites"),
         ("conv.dendrite_module.dendrites_to_dendrites.1", "layer conv: dendrites_to_dendrites.1 is missing"),
         ("head.dendrite_module.layers.0.", "layer head: dendrites are numbered"),
-        ("head.dendrite_module.layers.0.weight", "head.dendrites.0.weight"),
-        ("bn.weight", "bn.weight 4"),
+        ("head.dendrite_module.layers.0.weight", r"head.dendrites.0\b.*weight"),
+        ("bn.weight", r"bn\b.*weight 4"),
     ],
 )
 def test_lost_tensors_are_named(
@@ -168,7 +168,7 @@ def test_lost_tensors_are_named(
 ) -> None:
     state = {name: t for name, t in trained[0].state_dict().items() if not name.startswith(lost)}
     torch.save(state, tmp_path / "net.pt")
-    with pytest.raises(InputError, match=told.replace(".", r"\.")):
+    with pytest.raises(InputError, match=told):
         load(tmp_path / "net.pt", arch=CONVNET, dendrite_activation="tanh")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
@@ -31,6 +32,7 @@ NETWORKS = (
     "GruNet",
     "LstmNet",
     "ClippedNet",
+    "RenormNet",
     "TiedNet",
 )
 ACTIVATIONS = (torch.sigmoid, torch.tanh, torch.relu)
@@ -63,7 +65,7 @@ def trained(name: str, dendrites: int, activation: Callable[[Tensor], Tensor], f
 
     net = networks.ConvNet(block=library.PAISequential) if name == "ConvNet" else getattr(networks, name)()
     net = grown(net, input_for(net), dendrites=dendrites, activation=activation, folder=folder)
-    if name == "ClippedNet":
+    if name in ("ClippedNet", "RenormNet"):
         _grow_beyond_the_clip(net)
     return net
 
@@ -118,8 +120,6 @@ def test_the_traced_network_computes_what_the_librarys_does(
     expected = run(theirs, x)
     module = load(file, arch=arch(name), dendrite_activation=activation.__name__).module
     traced = trace_module(module, [InputSpec(None, tuple(x.shape))])
-    import onnx_ir as ir
-
     model = ir.serde.serialize_model(traced.model).SerializeToString()
     assert largest(run_onnx(model, x) - expected) <= 1e-5  # float32 sums in ONNX Runtime's order
 
@@ -130,7 +130,7 @@ def test_the_traced_network_computes_what_the_librarys_does(
         ("ConvNet", "jetson-nano"),
         ("GruNet", "jetson-nano"),
         ("LstmNet", "jetson-nano"),
-        ("ClippedNet", "onnxruntime-cpu"),
+        ("RenormNet", "onnxruntime-cpu"),
         *(
             pytest.param(name, target, marks=pytest.mark.slow)
             for name, target in itertools.product(NETWORKS, ("onnxruntime-cpu", "jetson-nano"))

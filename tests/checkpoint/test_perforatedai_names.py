@@ -149,7 +149,7 @@ def test_a_word_that_one_name_lacks_stays(tmp_path: Path) -> None:
     state = {f"model.{name}": tensor for name, tensor in Mlp().state_dict().items()}
     with pytest.raises(InputError, match="does not fit") as caught:
         load(stored(state | {"criterion.weight": torch.ones(3)}, tmp_path), arch=MLP)
-    assert "model.fc1.weight" in caught.value.message
+    assert "model.fc1" in caught.value.message
 
 
 def tied(tensors: dict[str, Tensor], metadata: dict[str, str], folder: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgeshrink.checkpoint.layer_kinds import UNITS, kept_filters, kind_of, weight_of
 from edgeshrink.checkpoint.layer_notes import note
 from edgeshrink.checkpoint.layer_zeros import Zeros, count_zeros, masked_filters_out, zeros_in
+from edgeshrink.checkpoint.network_names import module_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,22 +105,13 @@ def layer_facts(arranged: Arranged, masked: Mapping[str, int]) -> tuple[LayerFac
     depths = sorted({path.count(".") + 1 for path in arranged.dendrites})
     layers: dict[str, dict[str, _Piece]] = {}
     for name, tensor in arranged.plain.items():
-        module, parameter = _module_of(name)
+        module, parameter = module_of(name)
         layer = _dendritic(name, arranged, depths) or module
         _add(layers.setdefault(layer, {}), module, parameter, tensor, masked.get(arranged.source[name]))
     return tuple(
         _facts(layer, pieces, arranged.dendrites.get(layer), arranged, masked)
         for layer, pieces in layers.items()
     )
-
-
-def _module_of(name: str) -> tuple[str, str]:
-    """``fc.weight`` -> ("fc", "weight"); what a parametrization stores counts to its layer."""
-    dotted, part, inner = f".{name}".partition(".parametrizations.")
-    if part:
-        return dotted[1:], f"parametrizations.{inner}"
-    module, _, parameter = name.rpartition(".")
-    return module, parameter
 
 
 def _dendritic(name: str, arranged: Arranged, depths: list[int]) -> str | None:
@@ -144,7 +136,7 @@ def _branches(
         pieces: dict[str, _Piece] = {}
         for name, tensor in branch.items():
             source = arranged.source[f"{layer}.dendrites.{index}.{name}"]
-            _add(pieces, *_module_of(name), tensor, masked.get(source))
+            _add(pieces, *module_of(name), tensor, masked.get(source))
         yield pieces
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from edgeshrink.checkpoint.likely_cause import likely_cause
+from edgeshrink.checkpoint.misfit import Misfit
+from edgeshrink.checkpoint.weights import tied_parameters
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
@@ -12,10 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["require_fit"]
 
-_SHOWN = 5
-_MAY_BE_MISSING = (
-    "num_batches_tracked"  # files from before torch 0.4.1 lack it, and inference does not use it
-)
+_LAYERS_SHOWN = 8
+_TENSORS_SHOWN = 4
+# Files from before torch 0.4.1 lack it, and inference does not use it.
+_MAY_BE_MISSING = "num_batches_tracked"
 
 
 def require_fit(
@@ -27,6 +30,8 @@ def require_fit(
 ) -> None:
     """Check that every tensor has its place and every place its tensor.
 
+    A place that the network ties to one that is given needs no tensor of its own.
+
     Args:
         network: The network, dendrites in place.
         given: Name in the network -> (name among the arranged tensors, tensor).
@@ -35,65 +40,98 @@ def require_fit(
         path: Where the tensors came from, for the message.
 
     Raises:
-        InputError: They do not fit; shows the first missing and unexpected names and wrong shapes.
+        InputError: They do not fit; shows what is missing, unexpected and of another shape, by layer.
     """
     wanted = network.state_dict()
-    missing = {n: t for n, t in wanted.items() if n not in given and not n.endswith(_MAY_BE_MISSING)}
-    unexpected = {source[known]: t for n, (known, t) in given.items() if n not in wanted}
-    shapes = {
-        source[known]: (t, wanted[n])
-        for n, (known, t) in given.items()
-        if n in wanted and wanted[n].shape != t.shape
+    tied = tied_parameters(network)
+    from_elsewhere = {name for names in tied if any(n in given for n in names) for name in names}
+    missing = {
+        name: tensor
+        for name, tensor in wanted.items()
+        if name not in given and name not in from_elsewhere and not name.endswith(_MAY_BE_MISSING)
     }
-    if not (missing or unexpected or shapes):
-        return
-    lines = [f"the network of {arch} does not fit {path}"]
-    lines += _section(
-        "in the network, not in the file", [f"{_plain(n)} {_shape(t)}" for n, t in missing.items()]
+    unexpected = {n: tensor for n, (_, tensor) in given.items() if n not in wanted}
+    shapes = {
+        n: (tensor, wanted[n])
+        for n, (_, tensor) in given.items()
+        if n in wanted and wanted[n].shape != tensor.shape
+    }
+    if missing or unexpected or shapes:
+        misfit = Misfit(missing, unexpected, shapes, given.keys(), wanted.keys(), _dendritic_layers(network))
+        known = {n: source.get(name, name) for n, (name, _) in given.items()}
+        head = f"the network of {arch} does not fit {path}: {_counts(misfit)}"
+        raise InputError("\n".join([head, *_lines(misfit, known)]), likely_cause(misfit))
+    _require_ties(tied, given, arch, path)
+
+
+def _dendritic_layers(network: nn.Module) -> frozenset[str]:
+    from edgeshrink.dendrites import DendriticLayer
+
+    return frozenset(path for path, module in network.named_modules() if isinstance(module, DendriticLayer))
+
+
+def _counts(misfit: Misfit) -> str:
+    counts = {
+        "not in the file": len(misfit.missing),
+        "not in the network": len(misfit.unexpected),
+        "of another shape": len(misfit.shapes),
+    }
+    return ", ".join(
+        f"{count} {'tensor' if count == 1 else 'tensors'} {where}" for where, count in counts.items() if count
     )
-    lines += _section("in the file, not in the network", [f"{n} {_shape(t)}" for n, t in unexpected.items()])
-    lines += _section(
-        "of another shape",
-        [f"{n} {_shape(a)} in the file, {_shape(b)} in the network" for n, (a, b) in shapes.items()],
-    )
-    raise InputError("\n".join(lines), _likely_cause(list(missing), list(unexpected), shapes, len(wanted)))
 
 
-def _section(title: str, entries: list[str]) -> list[str]:
-    if not entries:
-        return []
-    more = [f"    ... and {len(entries) - _SHOWN} more"] if len(entries) > _SHOWN else []
-    return [f"  {title} ({len(entries)}):", *(f"    {entry}" for entry in entries[:_SHOWN]), *more]
+def _lines(misfit: Misfit, known: Mapping[str, str]) -> list[str]:
+    """One line a layer, those of the network first and in its order, and how many more there are."""
+    layers: dict[str, dict[str, list[str]]] = {}
+
+    def tell(name: str, where: str, text: str) -> None:
+        layer, inner = misfit.layer_of(name)
+        layers.setdefault(layer, {}).setdefault(where, []).append(f"{layer}.{inner} {text}".lstrip("."))
+
+    for name in misfit.wanted:
+        if name in misfit.missing:
+            tell(name, "not in the file: ", _shape(misfit.missing[name]))
+        elif name in misfit.shapes:
+            ours, theirs = map(_shape, misfit.shapes[name])
+            tell(name, "", f"{ours} in the file, {theirs} in the network")
+    for name, tensor in misfit.unexpected.items():
+        stored = f" ({known[name]})" if known[name] != name else ""
+        tell(name, "not in the network: ", _shape(tensor) + stored)
+    lines = [f"  {_line(parts)}" for parts in layers.values()]
+    more = len(lines) - _LAYERS_SHOWN
+    return lines if more <= 0 else [*lines[:_LAYERS_SHOWN], f"  ... and {more} more layers"]
 
 
-def _plain(name: str) -> str:
-    return name.replace(".soma.", ".")
+def _line(parts: Mapping[str, list[str]]) -> str:
+    told = []
+    for where, entries in parts.items():
+        more = f" and {len(entries) - _TENSORS_SHOWN} more" if len(entries) > _TENSORS_SHOWN else ""
+        told.append(where + (", " if where else "; ").join(entries[:_TENSORS_SHOWN]) + more)
+    return "; ".join(told)
 
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
-def _likely_cause(
-    missing: list[str], unexpected: list[str], shapes: Mapping[str, tuple[Tensor, Tensor]], wanted: int
-) -> str:
-    """Guess why, from the pattern of what does not fit."""
-    if any(".model." in name for name in unexpected):
-        return (
-            "Likely cause: the checkpoint has a PAISequential block there; put torch.nn.Sequential with the "
-            "same layers, under the same name, into the network that the factory returns."
-        )
-    if missing and unexpected and len(missing) >= wanted // 2:
-        return (
-            "Likely cause: another network, or other names for its layers; was it trained with this factory?"
-        )
-    if missing or unexpected:
-        return "Likely cause: another version of the network, with layers more or fewer than the one trained."
-    heads = {name.rpartition(".")[0] for name in shapes}
-    if len(heads) == 1 and all(a.shape[1:] == b.shape[1:] for a, b in shapes.values()):
-        classes = next(iter(shapes.values()))[0].shape[0]
-        return (
-            f"Likely cause: layer {heads.pop()} has another number of outputs (classes); the checkpoint "
-            f"has {classes}. Pass it to the factory with --arch-args."
-        )
-    return "Likely cause: the network was built with other widths; pass the ones trained with --arch-args."
+def _require_ties(
+    tied: list[list[str]], given: Mapping[str, tuple[str, Tensor]], arch: str, path: str
+) -> None:
+    """Check that the file has one value for what is one tensor in the network."""
+    for names in tied:
+        first, *others = [name for name in names if name in given] or [""]
+        for other in others:
+            if not _equal(given[first][1], given[other][1]):
+                raise InputError(
+                    f"{first} and {other} are one tensor in the network of {arch}, and {path} has different "
+                    "values for them",
+                    "Likely cause: they were not tied while training; build the network without tying them.",
+                )
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """Tell whether two tensors of the same shape have the same values; not-a-number equals itself."""
+    if one.data_ptr() == other.data_ptr() and one.stride() == other.stride():
+        return True
+    return bool(((one == other) | ((one != one) & (other != other))).all())

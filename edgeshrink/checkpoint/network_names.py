@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["member_name", "network_name"]
+__all__ = ["member_name", "module_of", "network_name"]
+
+_INDEX = re.compile(r"[0-9]{1,9}$")
 
 
 def network_name(name: str, network: nn.Module) -> str:
@@ -39,7 +42,7 @@ def member_name(name: str, network: nn.Module) -> str:
     from torch import nn
 
     parts = name.split(".")
-    for at in (i for i, part in enumerate(parts[:-1]) if part == "model" and parts[i + 1].isdigit()):
+    for at in (i for i, part in enumerate(parts[:-1]) if part == "model" and _INDEX.match(parts[i + 1])):
         try:
             block = network.get_submodule(".".join(parts[:at]))
         except AttributeError:
@@ -48,3 +51,12 @@ def member_name(name: str, network: nn.Module) -> str:
         if isinstance(block, nn.Sequential) and "model" not in members and int(parts[at + 1]) < len(members):
             return ".".join([*parts[:at], members[int(parts[at + 1])], *parts[at + 2 :]])
     return name
+
+
+def module_of(name: str) -> tuple[str, str]:
+    """``fc.weight`` -> ("fc", "weight"); what a parametrization stores belongs to its layer."""
+    dotted, part, inner = f".{name}".partition(".parametrizations.")
+    if part:
+        return dotted[1:], f"parametrizations.{inner}"
+    module, _, parameter = name.rpartition(".")
+    return module, parameter

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["put_weights"]
+__all__ = ["put_weights", "tied_parameters"]
 
 
 def put_weights(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -20,7 +20,7 @@ def put_weights(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """
     own = network.state_dict()
     fitting = {name: t.to(own[name].dtype) if name in own else t for name, t in tensors.items()}
-    tied = _tied_parameters(network)
+    tied = tied_parameters(network)
     del own
     network.load_state_dict(fitting, strict=False, assign=True)
     for names in tied:
@@ -29,7 +29,7 @@ def put_weights(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             _tie(network, given, names)
 
 
-def _tied_parameters(network: nn.Module) -> list[list[str]]:
+def tied_parameters(network: nn.Module) -> list[list[str]]:
     """The names of each parameter or buffer that has several."""
     names: dict[int, list[str]] = {}
     for name, tensor in (

@@ -97,35 +97,6 @@ def test_a_network_that_has_its_dendrites_already_is_told(mlp: Path, tmp_path: P
     assert "already has PerforatedAI's dendrites" in refused(mlp, f"{tmp_path / 'mine.py'}:net")
 
 
-def test_another_network_shows_the_first_keys_and_the_likely_cause(mlp: Path) -> None:
-    told = refused(mlp, f"{NETWORKS}:ConvNet")
-    assert "in the network, not in the file (13):" in told
-    assert "    block.0.weight 4x1x3x3\n" in told
-    assert "    ... and 8 more\n" in told
-    assert "in the file, not in the network (4):" in told
-    assert "    fc1.weight 7x6\n" in told
-    assert "Likely cause: another network" in told
-
-
-def test_another_width_shows_the_shapes_and_the_likely_cause(mlp: Path) -> None:
-    told = refused(mlp, f"{NETWORKS}:Mlp", {"hidden": 9})
-    assert "fc1.weight 7x6 in the file, 9x6 in the network" in told
-    assert "other widths" in told
-    assert "--arch-args" in told
-
-
-def test_another_number_of_classes_is_recognised(tmp_path: Path) -> None:
-    torch.save(ConvNet(classes=9).state_dict(), tmp_path / "net.pt")
-    told = refused(tmp_path / "net.pt", f"{NETWORKS}:ConvNet")
-    assert "layer head has another number of outputs (classes); the checkpoint has 9" in told
-
-
-def test_a_block_that_is_no_sequential_in_the_network_is_told(tmp_path: Path) -> None:
-    state = ConvNet().state_dict()
-    torch.save({n.replace("conv.", "conv.model.0."): t for n, t in state.items()}, tmp_path / "net.pt")
-    assert "put torch.nn.Sequential" in refused(tmp_path / "net.pt", f"{NETWORKS}:ConvNet")
-
-
 def test_files_without_batch_counters_load(tmp_path: Path) -> None:
     net = ConvNet().eval()
     state = {n: t for n, t in net.state_dict().items() if not n.endswith("num_batches_tracked")}

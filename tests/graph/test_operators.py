@@ -290,22 +290,31 @@ def test_concat_along_positions_ties_channels():
     assert a.pinned("a") == "joined by Concat with a value that cannot shrink"
 
 
-def test_slices_of_positions_carry_channels_and_slices_of_channels_pin_them():
+def test_slices_of_positions_carry_channels_and_slices_of_channels_take_them_along():
     bounds = {"s": np.array([1]), "e": np.array([3]), "pos": np.array([2]), "ch": np.array([-3])}
     a = over("c = Slice(a, s, e, pos) y = Conv(c, u)", u=U[..., :1, :1], **bounds)
     assert (a.pinned("a"), a.constants("c")) == (None, [5, NAN, NAN])
-    assert over("y = Slice(a, s, e, ch)", **bounds).pinned("a") == "sliced by Slice"
+    a = over("c = Slice(a, s, e, ch) y = Neg(c)", **bounds)
+    assert a.classes("c") == a.classes("a")[1:]
+    assert (a.pinned("a"), a.pinned("c")) == (None, "graph output 'y'")
 
 
 # everything else
 
 
 @pytest.mark.parametrize(
-    "node", ["custom.Relu(a)", "LRN<size = 3>(a)", "Where(c, a, a)", "Gather<axis = 1>(a, i)", "Pad(a, p)"]
+    "node",
+    [
+        "custom.Relu(a)",
+        "LRN<size = 3>(a)",
+        "CumSum(a, k)",
+        "GatherElements(a, g)",
+        "ScatterElements(a, g, a)",
+    ],
 )
 def test_unknown_operators_are_named(node: str):
-    text = f"(float[N, 2, 6, 6] x, bool c) => (float[N, 3, 6, 6] y) {{ {A} r = {node} y = Neg(r) }}"
-    arrays = {"w": W, "b": B, "i": np.array([0, 1, 2]), "p": np.zeros(8, np.int64)}
+    text = f"(float[N, 2, 6, 6] x) => (float[N, 3, 6, 6] y) {{ {A} r = {node} y = Neg(r) }}"
+    arrays = {"w": W, "b": B, "k": np.array(1), "g": np.zeros((1, 3, 6, 6), np.int64)}
     a = seen(text, arrays, strict=False)
     assert (
         a.pinned("a") == f"read by {node.removeprefix('custom.').split('(')[0].split('<')[0]}, which the "

@@ -5,28 +5,46 @@ imported below) and register it for its op types. What is not registered pins al
 """
 
 from edgeshrink.graph.operators import (
+    blocks,
     convolution,
+    dropout,
     elementwise,
+    gather,
     layout,
     matrix,
     normalization,
+    padding,
     pooling,
+    quantization,
     recurrent,
     reshape,
+    resizing,
+    shape,
     slicing,
+    split,
+    where,
 )
 from edgeshrink.graph.operators.base import Operator, operator_of
 
 __all__ = [
     "Operator",
+    "blocks",
     "convolution",
+    "dropout",
     "elementwise",
+    "gather",
     "layout",
     "matrix",
     "normalization",
     "operator_of",
+    "padding",
     "pooling",
+    "quantization",
     "recurrent",
     "reshape",
+    "resizing",
+    "shape",
     "slicing",
+    "split",
+    "where",
 ]

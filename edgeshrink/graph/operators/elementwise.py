@@ -38,9 +38,9 @@ def full_operands(node: ir.Node, axis: int) -> Iterator[tuple[ir.Value, int]]:
 
 
 @register(
-    *("Abs", "Acos", "Asin", "Atan", "Cast", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "Gelu"),
+    *("Abs", "Acos", "Asin", "Atan", "Cast", "Celu", "Clip", "Cos", "Cosh", "Elu", "Erf", "Exp", "Gelu"),
     *("HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu"),
-    *("Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Tanh", "ThresholdedRelu"),
+    *("Selu", "Sigmoid", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh"),
     *("Add", "Sub", "Div", "Pow", "Max", "Min", "Sum", "Mean", "PRelu"),
 )
 class Elementwise(Operator):
@@ -90,9 +90,24 @@ class Elementwise(Operator):
         return EVERYTHING
 
 
-@register("Ceil", "Floor", "Round", "Sign")
+@register(
+    *("Ceil", "Floor", "Mod", "Round", "Shrink", "Sign", "ThresholdedRelu"),
+    *(
+        "And",
+        "Equal",
+        "Greater",
+        "GreaterOrEqual",
+        "IsInf",
+        "IsNaN",
+        "Less",
+        "LessOrEqual",
+        "Not",
+        "Or",
+        "Xor",
+    ),
+)
 class Step(Elementwise):
-    """A function with jumps: its constants are not known.
+    """A function with jumps, a comparison for one: its constants are not known.
 
     What is exactly 1 by our arithmetic may be one rounding below it at run time, and Floor makes 0 of that.
     """

@@ -23,9 +23,14 @@ from edgeshrink.graph.spaces import Spaces
 __all__ = ["Pooling", "Reduction"]
 
 
-@register("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
+@register("MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
 class Pooling(Operator):
-    """out[n, c] is a maximum or mean over windows of in[n, c]."""
+    """out[n, c] is a maximum, mean or norm over windows of in[n, c].
+
+    The places of the maxima, which MaxPool may tell as well, count channels too: who asks for them pins all.
+    """
+
+    several_outputs = True
 
     def followed(self, node: ir.Node) -> Container[int]:
         """The only input."""
@@ -33,7 +38,14 @@ class Pooling(Operator):
 
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """Channels are carried; the positions of a pooled value never shrink."""
+        units, places = spaces.get(source_of(node), 1), node.outputs[1:]
+        if any(value.uses() or value.is_graph_output() for value in places):
+            super().couple(node, spaces)
+            return
         _carry(node, spaces, {1: 1})
+        for value in places:
+            if units is not None and value.shape is not None:
+                spaces.put(value, 1, units)
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
         """A constant stays one, unless zeros of padding are averaged in, or a window holds only padding."""
@@ -41,13 +53,14 @@ class Pooling(Operator):
         if constants.spaces.get(output, 1) is None or not _every_window_sees_input(node):
             return
         numbers = constants.of(source_of(node), 1)
-        if _averages_padding(node):
+        if _averages_padding(node) or "Lp" in node.op_type:
             numbers = np.where(numbers == 0, 0.0, np.nan)
         constants.put(output, 1, numbers)
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
         """A channel is demanded if its pooled channel is."""
-        _carry_demand(node, demand, {1: 1})
+        carried = demand.spaces.get(node.outputs[0], 1) is not None
+        _carry_demand(node, demand, {1: 1} if carried else {})
 
 
 def _averages_padding(node: ir.Node) -> bool:

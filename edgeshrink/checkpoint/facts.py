@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -156,9 +157,7 @@ def _facts(
     parameters = sum(piece.count_parameters() for piece in pieces) + sum(t.numel() for t in mixing)
     zeros = sum(piece.count_zeros() for piece in pieces)
     in_weight = _zeros_of_weight(layer, soma, living)
-    threshold = next(
-        (float(p.tensors["threshold"]) for p in pieces if kept_filters(p.tensors) is not None), None
-    )
+    threshold = next((t for t in map(_threshold, pieces) if t is not None), None)
     return LayerFacts(
         name=layer,
         kind=kind,
@@ -173,6 +172,14 @@ def _facts(
         threshold=threshold,
         note=note(kind, in_weight, zeros / max(parameters, 1), alive.count(False), threshold),
     )
+
+
+def _threshold(piece: _Piece) -> float | None:
+    """Of a learnable mask, where it is a number."""
+    if kept_filters(piece.tensors) is None:
+        return None
+    threshold = float(piece.tensors["threshold"])
+    return threshold if math.isfinite(threshold) else None
 
 
 def _shape(soma: dict[str, _Piece]) -> tuple[int, ...]:

@@ -29,15 +29,16 @@ def _remarks(
     kind: str, zeros: Zeros, zero_share: float, dead_dendrites: int, threshold: float | None
 ) -> Iterator[str]:
     unit = next((UNITS[part] for part in kind.split(" + ") if part in UNITS), "unit")
+    if threshold is not None:
+        yield f"its learnable mask keeps filters above {threshold:g}"
     if zeros.units:
-        why = "zero" if threshold is None else f"zero (learnable mask, threshold {threshold:g})"
-        yield f"{_counted(zeros.units, f'{why} {unit}')} can leave"
+        yield f"{_counted(zeros.units, f'zero {unit}')} can leave"
     if dead_dendrites:
         yield f"{_counted(dead_dendrites, 'dead dendrite')} {'goes' if dead_dendrites == 1 else 'go'}"
     if zeros.inputs:
         yield f"nothing reads {_counted(zeros.inputs, 'input')}: what makes them can leave"
     if is_recurrent(kind) and zero_share >= _WORTH_TELLING:
-        yield f"{zero_share:.0%} zeros stay: recurrent layers keep all units"
+        yield f"{zero_share:.0%} of it are zeros: --arch shows whether units of a recurrent layer can leave"
     if zeros.groups > 1:
         yield f"{zeros.groups} hidden groups stay one layer: they are not yet made grouped"
     elif zeros.scattered >= _WORTH_TELLING:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from rich.console import Console
-from rich.table import Table
 
 from edgeshrink.inspection import Inspection
 from edgeshrink.report.changes import print_changes
-from edgeshrink.report.table import plain_table
-from edgeshrink.report.text import count_text, counted, kernel_text, share_text
+from edgeshrink.report.layers import print_layers
+from edgeshrink.report.text import counted
 
 __all__ = ["print_inspection"]
 
@@ -27,12 +26,12 @@ def print_inspection(console: Console, found: Inspection, options: str) -> None:
     console.print(f"sha256 {found.source.sha256}")
     if found.activation:
         console.print(f"dendrite activation: {found.activation} (from: {found.activation_source})")
-    for rule, count in found.dropped.items():
-        console.print(f"left behind: {counted(count, 'tensors')}, {rule}")
+    if found.dropped:
+        rules = ", ".join(f"{counted(count, 'tensors')} of {rule}" for rule, count in found.dropped.items())
+        console.print(f"not loaded (training scaffolding): {rules}")
     console.print()
     if found.layers:
-        console.print(_contents_table(found))
-        console.print()
+        print_layers(console, found.layers)
     if found.forecast is None:
         console.print(
             f"next: edgeshrink inspect {options} --arch FILE.py:FACTORY --input SHAPE", soft_wrap=True
@@ -40,24 +39,3 @@ def print_inspection(console: Console, found: Inspection, options: str) -> None:
         return
     print_changes(console, asdict(found.forecast))
     console.print(f"next: edgeshrink export {options}", soft_wrap=True)
-
-
-def _contents_table(found: Inspection) -> Table:
-    figures = ("shape", "parameters", "dendrites", "masked", "zeros", "dead units")
-    table = plain_table("In the file", "layer", "kind", right=figures)
-    for layer in found.layers:
-        dead = f" ({layer.dead_dendrites} dead)" if layer.dead_dendrites else ""
-        table.add_row(
-            layer.name,
-            layer.kind,
-            kernel_text(layer.shape),
-            count_text(layer.parameters),
-            f"{layer.dendrites}{dead}" if layer.dendrites else "",
-            share_text(layer.masked, layer.parameters) if layer.masked else "",
-            share_text(layer.zeros, layer.parameters) if layer.zeros else "",
-            count_text(layer.zero_units) if layer.zero_units else "",
-        )
-    total = sum(layer.parameters for layer in found.layers)
-    table.add_section()
-    table.add_row("total", "", "", count_text(total), "", "", "", "")
-    return table

@@ -128,7 +128,7 @@ def test_a_dendrites_learnable_masks_count_as_the_somas_do() -> None:
         conv=dendrites(layers[1].state_dict(), channels=6),
     )
     assert (layer.masked, layer.zeros, layer.zero_units) == (7 * 18, 7 * 18, 3)
-    assert layer.note.startswith("3 zero (learnable mask, threshold 0.5) filters can leave")
+    assert layer.note.startswith("its learnable mask keeps filters above 0.5; 3 zero filters can leave")
 
 
 @pytest.mark.parametrize(
@@ -166,12 +166,12 @@ def test_dense_layers_and_norms_have_nothing_to_be_said() -> None:
     assert [layer.note for layer in facts(dict(state))] == ["", "", ""]
 
 
-def test_zeros_of_recurrent_layers_stay() -> None:
+def test_zeros_of_recurrent_layers_are_told_and_make_no_dead_units_here() -> None:
     state = dict(nn.GRU(4, 4).state_dict())
     state["weight_ih_l0"][:6] = 0
     [layer] = facts({f"gru.{name}": tensor for name, tensor in state.items()})
     assert (layer.zeros, layer.zero_units) == (24, 0)
-    assert layer.note == "20% zeros stay: recurrent layers keep all units"
+    assert layer.note == "20% of it are zeros: --arch shows whether units of a recurrent layer can leave"
 
 
 ODD = {
@@ -206,3 +206,10 @@ UNTRAINED = ("threshold", "running_mean")
 
 def test_names_without_a_layer_belong_to_the_network_itself() -> None:
     assert [layer.name for layer in facts(dict(nn.Linear(2, 2).state_dict()))] == [""]
+
+
+@pytest.mark.parametrize(("threshold", "told"), [(0.0, 0.0), (float("nan"), None), (float("-inf"), None)])
+def test_a_threshold_is_told_where_it_is_a_number(threshold: float, told: float | None) -> None:
+    state = MaskedGroupedConv2d(4, 6, 3, threshold=threshold).state_dict()
+    [layer] = facts({f"conv.{name}": tensor for name, tensor in state.items()})
+    assert (layer.kind, layer.threshold) == ("masked conv2d", told)

@@ -3,6 +3,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import torch
+from torch import nn
+
+from edgeshrink.dendrites import MaskedGroupedConv2d
 from tests.cli.conftest import ARCH
 
 
@@ -69,3 +73,54 @@ def test_brackets_in_a_name_are_shown_as_they_are(run, workplace):
     assert result.status == 0
     assert "a[b].pt: state_dict" in result.out
     assert "'runs[/x]/a[b].pt'" in result.out
+
+
+def test_every_column_has_its_total(run, workplace):
+    result = run("inspect", "model.pt")
+    [total] = [line for line in result.out.splitlines() if line.startswith("total")]
+    layers = run("inspect", "model.pt", "--json").json["layers"]
+    parameters = sum(layer["parameters"] for layer in layers)
+    zeros = sum(layer["zeros"] for layer in layers)
+    dead = sum(layer["zero_units"] for layer in layers)
+    assert total.split() == [
+        "total",
+        f"{parameters:,}",
+        "0",
+        "0",
+        "0%",
+        f"{zeros / parameters:.0%}",
+        f"{dead}",
+    ]
+
+
+def test_it_says_per_layer_what_baking_will_do(run, workplace):
+    found = run("inspect", "model.pt", "--json").json
+    notes = {layer["name"]: layer["note"] for layer in found["layers"] if layer["note"]}
+    assert notes == {
+        "conv1": "3 zero filters can leave",
+        "conv2": "8 zero filters can leave",
+        "fc1": "9 zero units can leave",
+    }
+    assert "3 zero filters can leave" in run("inspect", "model.pt").out
+
+
+def test_the_threshold_of_learnable_masks_is_stated(run, tmp_path):
+    layer = MaskedGroupedConv2d(4, 6, 3, threshold=0.25)
+    torch.save({f"conv.{name}": tensor for name, tensor in layer.state_dict().items()}, tmp_path / "net.pt")
+    assert run("inspect", tmp_path / "net.pt", "--json").json["layers"][0]["threshold"] == 0.25
+    out = run("inspect", tmp_path / "net.pt").out
+    assert "masked conv2d" in out
+    assert "above 0.25" in " ".join(out.split())
+
+
+def test_what_is_not_loaded_is_named(run, tmp_path):
+    state = nn.Linear(2, 3).state_dict()
+    perforated = {f"fc.main_module.{name}": tensor for name, tensor in state.items()}
+    perforated["fc.dendrite_module.num_cycles"] = torch.zeros(1)
+    for name in ("shape", "initialized"):
+        perforated[f"fc.dendrite_module.dendrite_values.0.{name}"] = torch.zeros(1)
+    torch.save(perforated, tmp_path / "net.pt")
+    out = run("inspect", tmp_path / "net.pt").out
+    assert (
+        "not loaded (training scaffolding): 1 tensor of bookkeeping, 2 tensors of dendrite statistics" in out
+    )

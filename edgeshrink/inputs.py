@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeshrink.errors import InputError
+from edgeshrink.npz import read_npz
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -23,6 +23,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 DTYPES = ("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 _FORM = "The form is [NAME:]1x3x224x224[:dtype], for example 1x3x224x224 or tokens:1x128:int64."
+_MOST_BYTES = 256_000_000  # of samples that pack well: zeros, say, which a zip makes a thousand times smaller
+_MOST_TIMES_PACKED = 50
 _MOST_ELEMENTS = 2**31  # more than any board holds; catches a digit too many
 
 # Operators that hand their first input's values on unchanged, whatever they do to its shape.
@@ -98,14 +100,11 @@ def read_samples(path: str | Path) -> Samples:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path, _SAVE, most_in_all=_MOST_BYTES + _MOST_TIMES_PACKED * path.stat().st_size)
     except FileNotFoundError as error:
         raise InputError(
             f"There is no file {path}.", "Check the path; it is taken relative to the current folder."
         ) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise InputError(f"{path} is no .npz of plain arrays: {error}.", _SAVE) from error
     labels = arrays.pop("labels", None)
     counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
     if labels is not None:

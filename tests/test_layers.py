@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LADDER = (
-    {"errors", "digest", "onnx_bytes"},
-    {"graph", "cost", "devices", "machine", "inputs", "signature", "dendrites"},
+    {"errors", "digest", "onnx_bytes", "zip_faults"},
+    {"graph", "cost", "devices", "machine", "npz", "inputs", "signature", "dendrites"},
     {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "verify"}
     | {"bundle", "manifest", "proof"},
     {"pipeline", "inspection", "comparison", "zoo"},

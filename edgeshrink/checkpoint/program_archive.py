@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeshrink.checkpoint.pickles import names_imported
-from edgeshrink.checkpoint.zips import archive_fault
+from edgeshrink.checkpoint.zips import stored_fault
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def read_archive(path: Path) -> ProgramArchive:
             tensors, or an entry that is larger than it may be.
     """
     with _told(path), zipfile.ZipFile(path) as archive:
-        if fault := archive_fault(path, archive, stored_only=True):
+        if fault := stored_fault(archive, path.stat().st_size):
             raise InputError(f"{path} is a torch.export program, but {fault}", _AGAIN)
         if _OLD_PROGRAM in archive.namelist():
             return _read_old(path, archive)
@@ -174,7 +174,7 @@ def _unpickled(path: Path, entry: str, data: bytes) -> dict[str, Tensor]:
     if not data:
         return {}
     with zipfile.ZipFile(io.BytesIO(data)) as inner:
-        if fault := archive_fault(path, inner, stored_only=True, size=len(data)):
+        if fault := stored_fault(inner, len(data)):
             raise ValueError(f"{entry}: {fault}")
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

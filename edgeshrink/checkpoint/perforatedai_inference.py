@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.arranged import Arranged
 from edgeshrink.checkpoint.perforatedai_layer import Wiring, layer_finder, number, require
+from edgeshrink.checkpoint.perforatedai_recurrent import recurrent_warning
 from edgeshrink.checkpoint.registry import register_layout
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["PerforatedAIInference"]
 
 _ARRAY = ".layer_array."
+_HISTORY = "tracker_string"  # left in networks that were converted in memory, and not by the library's save
 _BESIDE_IT = ("node_index", "view_tuple", "num_cycles", "skip_weights", "skip_weights.0", "skip_weights.1")
 _ENTRY = re.compile(r"layer_array\.([0-9]+)\.(.+)$")
 _LISTED = re.compile(r"skip_weights\.[0-9]+$")
@@ -55,7 +57,9 @@ class PerforatedAIInference:
         layers: dict[str, _Layer] = {}
         for name, tensor in tensors.items():
             path = find(name)
-            if path is None:
+            if name == _HISTORY:
+                arranged.drop("training history")
+            elif path is None:
                 arranged.add(name, name, tensor)
             else:
                 layers.setdefault(path, _Layer(path)).take(arranged, name, tensor)
@@ -124,6 +128,8 @@ class _Layer:
             own = f"{path}.top" if unit == last else f"{path}.between.{unit - 1}"
             arranged.source[own] = source
         arranged.dendrites[path] = wiring.dendrites()
+        if warning := recurrent_warning(path, wiring.branches[0]):
+            arranged.warnings.append(warning)
         return True
 
     def _index_by_rows(self, arranged: Arranged) -> None:

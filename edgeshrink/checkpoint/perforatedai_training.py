@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.arranged import Arranged
 from edgeshrink.checkpoint.perforatedai_layer import Wiring, layer_finder, number, require
+from edgeshrink.checkpoint.perforatedai_recurrent import recurrent_warning
 from edgeshrink.checkpoint.registry import register_layout
 
 if TYPE_CHECKING:
@@ -126,6 +127,10 @@ class _Layer:
         wiring, path = self.wiring, self.path
         count = len(wiring.branches)
         arranged.drop("stale output weights", len(self.tops) - (1 if count else 0))
+        for index in [index for index in wiring.mixing if index >= max(count, 1)]:
+            del wiring.mixing[index]  # of a dendrite that is still a candidate
+            del arranged.source[f"{path}.between.{index - 1}"]
+            arranged.drop("candidate wiring")
         if not count:
             return
         top = f"dendrites_to_top.{count - 1}"
@@ -136,3 +141,5 @@ class _Layer:
         wiring.mixing[count] = (top, self.tops[count - 1])
         arranged.source[f"{path}.top"] = f"{path}.{top}"
         arranged.dendrites[path] = wiring.dendrites()
+        if warning := recurrent_warning(path, wiring.branches[0]):
+            arranged.warnings.append(warning)

@@ -93,6 +93,23 @@ class LstmNet(nn.Module):
         return self.head(self.rnn(x)[0][:, -1])
 
 
+class LstmCellNet(nn.Module):
+    """An LSTM cell called step by step; input (N, 5, 3)."""
+
+    cells = ("rnn",)  # layers whose output is (N, C), whatever the library would think
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTMCell(3, 6)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = (x.new_zeros(len(x), 6), x.new_zeros(len(x), 6))
+        for step in x.unbind(1):
+            state = self.rnn(step, state)
+        return self.head(state[0])
+
+
 class TiedNet(nn.Module):
     """Two layers with one weight, and one layer under two names; input (N, 6)."""
 
@@ -164,6 +181,7 @@ _SHAPES = {
     "DepthwiseNet": (4, 2, 6, 6),
     "GruNet": (4, 5, 3),
     "LstmNet": (4, 5, 3),
+    "LstmCellNet": (4, 5, 3),
 }
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from edgeshrink.zoo import perforated
 
-LAYERS = ("PAISequential", "Conv1d", "Conv2d", "Linear", "GRU", "LSTM")
+LAYERS = ("PAISequential", "Conv1d", "Conv2d", "Linear", "GRU", "LSTM", "LSTMCell")
 
 
 def grown(net: nn.Module, x: Tensor, *, dendrites: int, activation: object, folder: Path) -> nn.Module:
@@ -50,17 +50,22 @@ def perforate(net: nn.Module, activation: object) -> nn.Module:
     settings.set_module_names_to_perforate(list(LAYERS))
     settings.set_module_ids_to_perforate([])
     settings.set_module_ids_to_track([])
-    settings.set_modules_with_processing([nn.GRU, nn.LSTM])
-    settings.set_modules_processing_classes([_processors().MultiOutputProcessor, _processors().LSTMProcessor])
+    settings.set_modules_with_processing([nn.GRU, nn.LSTM, nn.LSTMCell])
+    processors = _processors()
+    settings.set_modules_processing_classes(
+        [processors.MultiOutputProcessor, processors.LSTMProcessor, processors.LSTMCellProcessor]
+    )
     settings.set_pai_forward_function(activation)
     settings.set_retain_all_dendrites(True)
     settings.set_switch_mode(settings.DOING_FIXED_SWITCH)
     settings.set_first_fixed_switch_num(1)
     settings.set_fixed_switch_num(1)
-    time_first = getattr(net, "time_first", ())
+    time_first, cells = getattr(net, "time_first", ()), getattr(net, "cells", ())
     prepared: nn.Module = tools.perforate_model(net, save_name="PAI", making_graphs=False)
     for name in time_first:
         prepared.get_submodule(name).set_this_output_dimensions([-1, -1, 0])
+    for name in cells:
+        prepared.get_submodule(name).set_this_output_dimensions([-1, 0])
     return prepared
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeshrink.checkpoint import load
+from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec
 from edgeshrink.pipeline import Request, export
 from edgeshrink.trace import trace_module
@@ -107,7 +108,10 @@ def test_every_way_of_saving_loads_as_the_librarys_network(
         loaded = load(file, arch=arch(name), dendrite_activation=activation.__name__)
         # the same operations in the same order: the tolerance is for another build of torch
         assert largest(run(loaded.module, x) - expected) <= 1e-6, way
-        assert loaded.contents.warnings == (), way
+        warnings = list(loaded.contents.warnings)
+        assert ["trained with LSTMProcessorLastHidden" in text for text in warnings] == [True] * (
+            name == "LstmNet"
+        ), way
 
 
 @pytest.mark.parametrize(("name", "dendrites", "activation"), [*SMALL, *LARGE])
@@ -146,6 +150,12 @@ def test_the_exported_bundle_computes_what_the_librarys_does(tmp_path: Path, nam
     export(request, target=target, output=tmp_path / "bundle")
     made = run_onnx(tmp_path / "bundle" / "model.onnx", x)
     assert largest(made - expected) <= 1e-5  # float32 sums in ONNX Runtime's order
+
+
+def test_an_lstm_cell_with_dendrites_is_refused_as_they_keep_states(tmp_path: Path) -> None:
+    theirs = trained("LstmCellNet", 2, torch.tanh, tmp_path)
+    with pytest.raises(InputError, match="rnn is an LSTM cell with dendrites"):
+        load(save(theirs, tmp_path), arch=arch("LstmCellNet"))
 
 
 @pytest.mark.parametrize("half_way", [True, False])

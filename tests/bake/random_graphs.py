@@ -312,6 +312,180 @@ def softmax(b: Builder) -> None:
         b.add("Softmax", [source], b.shapes[source], axis=b.integer(1, len(b.shapes[source])))
 
 
+# what moves channels
+
+
+def grouped_conv(b: Builder) -> None:
+    """Any number of groups, any multiplier, transposed or not."""
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    groups = b.draw(st.sampled_from([g for g in range(1, c + 1) if c % g == 0]))
+    each = b.integer(1, 3)
+    bias = [b.weight(b.vector(groups * each))] if b.chance(60) else []
+    if b.chance(70):
+        rows, columns = _window(b, h), _window(b, w)
+        if rows is None or columns is None:
+            return
+        weight = b.weight(b.masked(groups * each, c // groups, rows[0], columns[0]))
+        shape = (groups * each, rows[5], columns[5])
+        attributes = {
+            "strides": [rows[1], columns[1]],
+            "dilations": [rows[2], columns[2]],
+            "pads": [rows[3], columns[3], rows[4], columns[4]],
+        }
+        b.add("Conv", [source, weight, *bias], shape, group=groups, **attributes)
+    elif h * w <= 40:
+        kernel, stride = b.integer(1, 3), b.integer(1, 2)
+        weight = b.weight(b.masked(c, each, kernel, kernel))
+        shape = (groups * each, (h - 1) * stride + kernel, (w - 1) * stride + kernel)
+        b.add("ConvTranspose", [source, weight, *bias], shape, group=groups, strides=[stride, stride])
+
+
+def split(b: Builder) -> None:
+    source = b.one_of()
+    if source is None or b.shapes[source][0] < 2:
+        return
+    c, *rest = b.shapes[source]
+    cut = b.integer(1, c - 1)
+    names = [f"v{len(b.nodes)}_{i}" for i in range(2)]
+    lengths = b.weight(np.array([cut, c - cut]), np.int64)
+    b.nodes.append(helper.make_node("Split", [source, lengths], names, name=f"Split_{names[0]}", axis=1))
+    for name, size in zip(names, (cut, c - cut), strict=True):
+        b.shapes[name] = (size, *rest)
+
+
+def slice_channels(b: Builder) -> None:
+    source = b.one_of()
+    if source is None:
+        return
+    c, *rest = b.shapes[source]
+    step = b.pick(1, 1, 2, -1, -2)
+    start, end = sorted((b.integer(-c, c), b.integer(-c, c)))
+    bounds = (start, end, step) if step > 0 else (end, start, step)
+    left = len(range(c)[slice(*bounds)])
+    if left:
+        arrays = [np.array([number]) for number in (bounds[0], bounds[1], 1, bounds[2])]
+        b.add("Slice", [source, *(b.weight(array, np.int64) for array in arrays)], (left, *rest))
+
+
+def gather(b: Builder) -> None:
+    """Chosen channels, some twice; or a permutation."""
+    source = b.one_of()
+    if source is None:
+        return
+    c, *rest = b.shapes[source]
+    permuted = b.chance(40)
+    indices = b.random.permutation(c) if permuted else b.random.integers(-c, c, b.integer(1, min(c + 1, 8)))
+    b.add(
+        "Gather", [source, b.weight(indices, np.int64)], (len(indices), *rest), axis=b.pick(1, -1 - len(rest))
+    )
+
+
+def shuffle(b: Builder) -> None:
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    groups = [g for g in range(2, c) if c % g == 0]
+    if groups:
+        g = b.draw(st.sampled_from(groups))
+        first = b.add(
+            "Reshape", [source, b.weight(np.array([0, g, c // g, h, w]), np.int64)], (g, c // g, h, w)
+        )
+        del b.shapes[first]
+        second = b.add("Transpose", [first], (c // g, g, h, w), perm=[0, 2, 1, 3, 4])
+        del b.shapes[second]
+        b.add("Reshape", [second, b.weight(np.array([0, c, h, w]), np.int64)], (c, h, w))
+
+
+def pad(b: Builder) -> None:
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    mode = b.pick("constant", "constant", "edge", "reflect")
+    pads = [b.integer(0, 1) for _ in range(4)]
+    if mode == "reflect" and min(h, w) < 2:
+        return
+    value = [b.weight(np.array(b.pick(0.0, 0.5, 1.0)))] if mode == "constant" and b.chance(50) else []
+    array = np.array([0, 0, *pads[:2], 0, 0, *pads[2:]])
+    shape = (c, h + pads[0] + pads[2], w + pads[1] + pads[3])
+    b.add("Pad", [source, b.weight(array, np.int64), *value], shape, mode=mode)
+
+
+def resize(b: Builder) -> None:
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    if h * w > 40:
+        return
+    mode = b.pick("nearest", "linear", "cubic")
+    if b.chance(50) or b.batch == "N":
+        scales = b.weight(np.array([1, 1, 2, 2], np.float32))
+        b.add("Resize", [source, "", scales], (c, 2 * h, 2 * w), mode=mode)
+    else:
+        lengths = b.weight(np.array([b.batch, c, h + 1, 2 * w]), np.int64)
+        b.add("Resize", [source, "", "", lengths], (c, h + 1, 2 * w), mode=mode)
+
+
+def blocks(b: Builder) -> None:
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    if c % 4 == 0 and h * w <= 40:
+        mode = b.pick("DCR", "CRD")
+        b.add("DepthToSpace", [source], (c // 4, 2 * h, 2 * w), blocksize=2, mode=mode)
+    elif c <= 4 and h % 2 == 0 and w % 2 == 0:
+        b.add("SpaceToDepth", [source], (4 * c, h // 2, w // 2), blocksize=2)
+
+
+def where(b: Builder) -> None:
+    """One of two values by a constant for each channel, or by a comparison."""
+    left = b.one_of()
+    if left is None:
+        return
+    shape = b.shapes[left]
+    right = b.draw(st.sampled_from([name for name, other in b.shapes.items() if other == shape]))
+    if b.chance(50):
+        holds = (b.random.random(shape[0]) < 0.5).reshape(-1, *[1] * (len(shape) - 1))
+        condition = b.weight(holds, np.bool_)
+    else:
+        condition = b.add("Greater", [right, b.weight(np.array(b.pick(0.1, -0.3)))], shape)
+        del b.shapes[condition]
+    zero = b.weight(np.array(0.0))
+    b.add("Where", [condition, *b.draw(st.sampled_from([(left, right), (left, zero), (zero, left)]))], shape)
+
+
+def quantize(b: Builder) -> None:
+    """To int8 and back, by one scale or one a channel."""
+    source = b.one_of(3)
+    if source is None:
+        return
+    c = b.shapes[source][0]
+    scale = np.full(c, 0.125) * 2.0 ** b.random.integers(0, 3, c) if b.chance(50) else np.array(0.25)
+    zero = np.zeros(scale.shape) + b.pick(0, 3)
+    parameters = [b.weight(scale), b.weight(zero, np.int8)]
+    name = b.add("QuantizeLinear", [source, *parameters], b.shapes[source], axis=1)
+    shape = b.shapes.pop(name)
+    b.add("DequantizeLinear", [name, *parameters], shape, axis=1)
+
+
+def dropout(b: Builder) -> None:
+    source = b.one_of()
+    if source is not None:
+        b.add("Dropout", [source], b.shapes[source])
+
+
+CHANNEL_MOVES = (
+    *((grouped_conv, 4), (split, 2), (slice_channels, 1), (gather, 2), (shuffle, 2), (pad, 1), (resize, 1)),
+    *((blocks, 1), (where, 1), (dropout, 1)),
+)
+
+
 def block(b: Builder) -> None:
     """A layer with dead filters and live biases, what follows it, and a layer that reads it."""
     conv(b)
@@ -320,6 +494,41 @@ def block(b: Builder) -> None:
     ):
         step(b)
     conv(b)
+
+
+def twins(b: Builder) -> None:
+    """A layer some of whose filters are multiples of others, something behind it, and a layer that reads it."""
+    source = b.one_of(b.pick(3, 3, 1))
+    if source is None:
+        return
+    c, *positions = b.shapes[source]
+    out, kernel = b.integer(2, 6), 1 + 2 * b.integer(0, 1) if positions else 1
+    weight = b.masked(out, c, *[kernel] * len(positions)).astype(np.float32)
+    bias = b.vector(out).astype(np.float32)
+    for _ in range(b.integer(1, 3)):
+        row, of = b.integer(0, out - 1), b.integer(0, out - 1)
+        factor = np.float32(b.pick(1.0, 1.0, 0.3, -1.0, 7.0))
+        weight[row], bias[row] = factor * weight[of], factor * bias[of]
+    inputs = [source, b.weight(weight), b.weight(bias)]
+    if positions:
+        b.add("Conv", inputs, (out, *positions), pads=[kernel // 2] * 4)
+    else:
+        b.add("Gemm", inputs, (out,), transB=1)
+    behind = [
+        activation,
+        pool,
+        combine,
+        concat,
+        with_constant,
+        conv,
+        gate,
+        batch_norm,
+        flatten,
+        channels_last,
+    ]
+    for step in b.draw(st.lists(st.sampled_from(behind), max_size=3)):
+        step(b)
+    conv(b) if len(b.shapes[next(reversed(b.shapes))]) == 3 else linear(b)
 
 
 STEPS: tuple[tuple[Callable[[Builder], None], int], ...] = (
@@ -334,6 +543,8 @@ STEPS: tuple[tuple[Callable[[Builder], None], int], ...] = (
     ),
     *((global_pool, 2), (combine, 4), (gate, 1), (with_constant, 3), (concat, 2), (channels_last, 1)),
     *((flatten, 2), (unflatten, 1), (linear, 4), (softmax, 1)),
+    *CHANNEL_MOVES,
+    (twins, 2),
 )
 _WEIGHTED = [step for step, weight in STEPS for _ in range(weight)]
 

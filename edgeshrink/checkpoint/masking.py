@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from edgeshrink.errors import InputError
@@ -9,7 +10,9 @@ from edgeshrink.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["apply_mask", "require_mask"]
+__all__ = ["apply_mask", "oddity", "require_mask"]
+
+_PACKED = re.compile(r"_x2$|bits\d")  # several numbers an element, which torch only stores
 
 
 def apply_mask(name: str, tensor: Tensor, mask: Tensor) -> tuple[Tensor, int]:
@@ -24,27 +27,27 @@ def apply_mask(name: str, tensor: Tensor, mask: Tensor) -> tuple[Tensor, int]:
             f"the mask of {name} has shape {tuple(mask.shape)}, the parameter {tuple(tensor.shape)}",
             "A mask has one element for each of its parameter's: save masks and weights of the same network.",
         )
-    if odd := _oddity(tensor):
+    if odd := oddity(tensor):
         raise InputError(
             f"parameter {name} has a mask and is {odd}",
             "Save it as a dense tensor of numbers, or without it.",
         )
-    return tensor * mask.to(tensor.dtype), int(mask.numel() - mask.count_nonzero())
+    return tensor * mask.to(tensor.dtype), int((mask == 0).sum())
 
 
 def require_mask(name: str, mask: Tensor) -> None:
     """Refuse a mask that nothing can be multiplied by element for element.
 
     Raises:
-        InputError: It is sparse, quantized, without data, or complex.
+        InputError: It is sparse, quantized, packed, without data, or complex.
     """
-    if odd := _oddity(mask) or ("complex" if mask.is_complex() else ""):
+    if odd := oddity(mask) or ("complex" if mask.is_complex() else ""):
         raise InputError(
             f"the mask of {name} is {odd}", "Save masks as dense tensors of 0 and 1: mask.to_dense().bool()."
         )
 
 
-def _oddity(tensor: Tensor) -> str:
+def oddity(tensor: Tensor) -> str:
     """Say what keeps a tensor from being computed with like any other; empty for most."""
     import torch
 
@@ -52,4 +55,6 @@ def _oddity(tensor: Tensor) -> str:
         return "sparse"
     if tensor.is_quantized:
         return "quantized"
+    if _PACKED.search(str(tensor.dtype)):
+        return f"packed ({tensor.dtype})"
     return "without data" if tensor.is_meta else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.activation import choose_activation, ignored_activation
 from edgeshrink.checkpoint.contents import CheckpointContents
+from edgeshrink.checkpoint.masking import oddity
 from edgeshrink.checkpoint.masks import bake_masks
 from edgeshrink.checkpoint.names import strip_prefixes
 from edgeshrink.checkpoint.parametrizations import Found
@@ -79,6 +80,7 @@ def read_file(
     if not stored.tensors:
         raise InputError(f"{path} holds no tensors", "Save the trained network's state_dict.")
     _require_bounded(path, stored.tensors)
+    _require_numbers(path, stored.tensors)
     named = stored.tensors if stored.complete else strip_prefixes(stored.tensors)
     tensors = {name: _widen(tensor) for name, tensor in named.items()}
     tensors, masked, parametrized = (tensors, {}, Found()) if stored.complete else bake_masks(tensors)
@@ -118,6 +120,15 @@ def _widen(tensor: Tensor) -> Tensor:
     if tensor.is_floating_point() and tensor.element_size() == 1:
         return tensor.to(torch.float32)
     return tensor.to(torch.int64) if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else tensor
+
+
+def _require_numbers(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Refuse tensors that nothing can be computed with as they are stored."""
+    for name, tensor in tensors.items():
+        if odd := oddity(tensor):
+            raise InputError(
+                f"tensor {name} of {path} is {odd}", "Save the network's weights as dense tensors of numbers."
+            )
 
 
 def _require_bounded(path: Path, tensors: dict[str, Tensor]) -> None:

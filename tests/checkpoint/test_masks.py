@@ -122,6 +122,7 @@ def test_a_mask_of_another_shape_inside_the_file_is_named(tmp_path: Path) -> Non
     [
         (torch.ones(3, 3).to_sparse(), "sparse"),
         (torch.ones(3, 3, dtype=torch.complex64), "complex"),
+        (torch.zeros(3, 3, dtype=torch.uint8).view(torch.float4_e2m1fn_x2), "packed"),
     ],
 )
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_mask_that_is_no_dense_tensor_of_numbers_is_refused(
     mask: Tensor, told: str, names: tuple[str, str]
 ) -> None:
     original, masked = (name.format("weight") for name in names)
-    with pytest.raises(InputError, match=f"is {told}\nSave masks as dense tensors"):
+    with pytest.raises(InputError, match=f"is {told}.*\nSave masks as dense tensors"):
         bake_masks({original: torch.ones(3, 3), masked: mask})
 
 
@@ -238,3 +239,19 @@ def test_the_threshold_decides_what_a_learnable_mask_masks(tmp_path: Path) -> No
     assert (layer.kind, layer.threshold) == ("masked conv2d", 0.25)
     assert (layer.masked, layer.zeros, layer.zero_units) == (2 * 9 + 1, 2 * 9 + 1, 1)
     assert torch.equal(contents.tensors["conv.weight"], net.weight)
+
+
+def test_packed_numbers_are_refused_wherever_they_stand(tmp_path: Path) -> None:
+    torch.save(
+        {"weight": torch.zeros(3, 2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)}, tmp_path / "net.pt"
+    )
+    with pytest.raises(InputError, match=r"tensor weight of .* is packed \(torch.float4_e2m1fn_x2\)"):
+        read(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.uint16, torch.float16])
+def test_masks_of_rare_types_are_counted(dtype: torch.dtype) -> None:
+    mask = (torch.arange(6) % 3 > 0).to(dtype)
+    baked, masked, _ = bake_masks({"weight_orig": torch.ones(6), "weight_mask": mask})
+    assert baked["weight"].tolist() == [0, 1, 1, 0, 1, 1]
+    assert masked == {"weight": 2}

@@ -109,7 +109,8 @@ class _Layer:
         """Put soma and dendrites into ``arranged``; False if the dendrite's output weights are not there."""
         path, wiring = self.path, self.wiring
         last = len(self.entries) - 1
-        require(sorted(self.entries) == list(range(last + 1)), path, "layer_array has gaps in its numbers")
+        whole = last >= 0 and sorted(self.entries) == list(range(last + 1))
+        require(whole, path, "layer_array has gaps in its numbers")
         for name, (source, tensor) in self.entries.pop(last).items():
             arranged.add(f"{path}.{name}", source, tensor)
         self._index_by_rows(arranged)

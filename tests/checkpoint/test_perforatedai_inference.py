@@ -168,6 +168,14 @@ def test_damage_is_named(tmp_path: Path, change: dict[str, Tensor | None], told:
     assert told in caught.value.message
 
 
+def test_a_layer_array_without_layers_is_damage(tmp_path: Path) -> None:
+    torch.save(
+        {"fc.layer_array.x.weight": torch.ones(2), "fc.node_index": torch.tensor(1)}, tmp_path / "net.pt"
+    )
+    with pytest.raises(InputError, match="layer fc: layer_array has gaps"):
+        read(tmp_path / "net.pt")
+
+
 def test_a_networks_own_layer_array_is_left_alone(tmp_path: Path) -> None:
     torch.save({"stack.layer_array.0.weight": torch.ones(2, 2)}, tmp_path / "net.pt")
     contents = read(tmp_path / "net.pt")

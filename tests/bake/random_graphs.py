@@ -460,20 +460,6 @@ def where(b: Builder) -> None:
     b.add("Where", [condition, *b.draw(st.sampled_from([(left, right), (left, zero), (zero, left)]))], shape)
 
 
-def quantize(b: Builder) -> None:
-    """To int8 and back, by one scale or one a channel."""
-    source = b.one_of(3)
-    if source is None:
-        return
-    c = b.shapes[source][0]
-    scale = np.full(c, 0.125) * 2.0 ** b.random.integers(0, 3, c) if b.chance(50) else np.array(0.25)
-    zero = np.zeros(scale.shape) + b.pick(0, 3)
-    parameters = [b.weight(scale), b.weight(zero, np.int8)]
-    name = b.add("QuantizeLinear", [source, *parameters], b.shapes[source], axis=1)
-    shape = b.shapes.pop(name)
-    b.add("DequantizeLinear", [name, *parameters], shape, axis=1)
-
-
 def dropout(b: Builder) -> None:
     source = b.one_of()
     if source is not None:

@@ -429,8 +429,6 @@ def test_depthwise_behind_a_carrier_and_before_one():
 
 
 @pytest.mark.parametrize("text", [
-    "d = Conv<group = 2>(a, w2) y = Conv(d, w3)",
-    "d = ConvTranspose<strides = [2, 2]>(a, wt) y = Conv(d, w3)",
     "d = custom.Mystery(a) y = Conv(d, w3)",
     "d = Softmax<axis = 1>(a) y = Conv(d, w3)",
     "d = ReduceMean<keepdims = 1>(a, one) y = Conv(d, w1c)",
@@ -442,7 +440,6 @@ def test_what_mixes_channels_or_is_not_known_pins_them(text: str):
         "w1": weights(4, 3, 1, 1, dead=(0, 2)),
         "b1": vector(1, 2, 3, 4),
         "w2": weights(4, 2, 1, 1),
-        "wt": weights(4, 4, 2, 2),
         "w3": weights(2, 4, 1, 1),
         "w1c": weights(2, 1, 1, 1),
         "w2c": weights(2, 2, 1, 1),

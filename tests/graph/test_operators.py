@@ -53,12 +53,13 @@ def test_demand_is_what_a_demanded_row_reads():
 
 
 @pytest.mark.parametrize(
-    "layer", ["y = Conv(a, dyn)", "y = Conv<group = 3>(a, h)", "y = ConvTranspose(a, t)"]
+    "layer", ["y = Conv(a, dyn)", "y = Conv<group = 3>(a, dyn3)", "y = ConvTranspose(a, dynt)"]
 )
 def test_what_is_no_such_layer_pins_what_it_reads(layer: str):
     a = seen(
-        f"(float[N, 2, 6, 6] x, float[2, 3, 1, 1] dyn) => (y) {{ {A} {layer} }}",
-        {"w": W, "b": B, "h": np.ones((6, 1, 1, 1), np.float32), "t": np.ones((3, 2, 1, 1), np.float32)},
+        f"(float[N, 2, 6, 6] x, float[2, 3, 1, 1] dyn, float[6, 1, 1, 1] dyn3, float[3, 2, 1, 1] dynt) => (y)"
+        f"{{ {A} {layer} }}",
+        {"w": W, "b": B},
     )
     assert (
         a.pinned("a") == f"read by {layer[4:].split('<')[0].split('(')[0]}, which the analysis does not know"

@@ -22,6 +22,7 @@ from edgeshrink.graph.operators import (
     shape,
     slicing,
     split,
+    transposed,
     where,
 )
 from edgeshrink.graph.operators.base import Operator, operator_of
@@ -46,5 +47,6 @@ __all__ = [
     "shape",
     "slicing",
     "split",
+    "transposed",
     "where",
 ]

@@ -1,4 +1,4 @@
-"""Conv, dense and depthwise."""
+"""Conv: dense, in groups, and depthwise."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants, array_of
 from edgeshrink.graph.demand import Demand
-from edgeshrink.graph.operators.base import EVERYTHING, is_padded, register, sizes, source_of
-from edgeshrink.graph.operators.contraction import Axes, Contraction, has_plain_bias, tie_bias, weight_of
+from edgeshrink.graph.operators.base import EVERYTHING, Kept, is_padded, register, sizes, source_of
+from edgeshrink.graph.operators.contraction import has_plain_bias, tie_bias, weight_of
+from edgeshrink.graph.operators.grouped import GroupedContraction, groups_of
 from edgeshrink.graph.spaces import Spaces
 
 __all__ = ["Convolution"]
 
 
 @register("Conv")
-class Convolution(Contraction):
-    """Conv with group 1, in any number of dimensions, and its depthwise form (one filter a channel).
+class Convolution(GroupedContraction):
+    """Conv in any number of dimensions and groups; the weight is (out, in / groups, *kernel).
 
-    A depthwise Conv does not contract: each channel is carried through, and a non-zero constant only where no
-    padding breaks it at the border. Other grouped Convs stay as they are.
+    The depthwise form, one filter a channel, does not contract: each channel is carried through, and a
+    non-zero constant only where no padding breaks it at the border.
     """
-
-    def _axes(self, node: ir.Node) -> Axes | None:
-        """Channels are axis 1; the weight is (out, in, *kernel)."""
-        return Axes(source=1, output=1, rows=0, columns=1) if _groups(node) == 1 else None
 
     def padded(self, node: ir.Node) -> bool:
         """Whether its own attributes say so."""
@@ -66,15 +63,17 @@ class Convolution(Contraction):
         for axis in demand.spaces.axes_of(source):
             demand.add(source, axis, demand.of(node.outputs[0], 1) & alive if axis == 1 else EVERYTHING)
 
+    def reindex(self, node: ir.Node, kept: Kept) -> None:
+        """As in groups; the weight of a depthwise Conv holds its channels itself."""
+        if not _is_depthwise(node):
+            super().reindex(node, kept)
+
     def resize(self, node: ir.Node) -> None:
         """A depthwise Conv has as many groups as channels."""
         channels = sizes(node.outputs[0])[1]
-        if _groups(node) > 1 and isinstance(channels, int) and sizes(weight_of(node))[:2] == (channels, 1):
+        depthwise = channels == sizes(source_of(node))[1] and sizes(weight_of(node))[:2] == (channels, 1)
+        if groups_of(node) > 1 and isinstance(channels, int) and depthwise:
             node.attributes["group"] = ir.AttrInt64("group", channels)
-
-
-def _groups(node: ir.Node) -> int:
-    return node.attributes.get_int("group", 1)
 
 
 def _is_depthwise(node: ir.Node) -> bool:
@@ -82,7 +81,7 @@ def _is_depthwise(node: ir.Node) -> bool:
     return (
         weight is not None
         and weight.shape[1] == 1
-        and _groups(node) == weight.shape[0] == sizes(node.outputs[0])[1] == sizes(source_of(node))[1]
+        and groups_of(node) == weight.shape[0] == sizes(node.outputs[0])[1] == sizes(source_of(node))[1]
         and weight.shape[0] > 1
         and has_plain_bias(node, row_axis=0)
     )

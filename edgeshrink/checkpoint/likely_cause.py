@@ -193,7 +193,7 @@ def _classes(misfit: Misfit) -> str:
             f"layer {layer} has another number of outputs (classes); the checkpoint has {len(file)}. Pass it "
             "to the factory with --arch-args."
         )
-    if all(a.dim() > 1 and (len(a), a.shape[2:]) == (len(b), b.shape[2:]) for a, b in differing):
+    if all(a.dim() == b.dim() > 1 and (len(a), a.shape[2:]) == (len(b), b.shape[2:]) for a, b in differing):
         return (
             f"layer {layer} has another number of inputs: {file.shape[1]} in the checkpoint, "
             f"{network.shape[1]} in the network; another size or number of channels of the network's input. "

@@ -18,10 +18,15 @@ from edgeshrink import checkpoint
 from edgeshrink.bake.base import BakePass
 from edgeshrink.bake.clean_up import CleanUp
 from edgeshrink.bake.drop_constant_branches import DropConstantBranches
+from edgeshrink.bake.drop_zero_states import DropZeroStates
 from edgeshrink.bake.explain import LayerChange, compare_layers, layer_units
 from edgeshrink.bake.fold_batchnorm import FoldBatchNorm
 from edgeshrink.bake.fold_constants import FoldConstants
+from edgeshrink.bake.merge_directions import MergeDirections
+from edgeshrink.bake.merge_duplicates import MergeDuplicates
 from edgeshrink.bake.remove_units import RemoveUnits
+from edgeshrink.bake.split_directions import SplitDirections
+from edgeshrink.bake.take_from_parts import TakeFromParts
 from edgeshrink.bake.trim_kernels import TrimKernels
 from edgeshrink.bundle import Bundle, Draft, check_target, new_bundle, read_bundle
 from edgeshrink.cost import cost
@@ -55,10 +60,15 @@ FOLD_PASSES: tuple[type[BakePass], ...] = (
 )
 BAKE_PASSES: tuple[type[BakePass], ...] = (
     *FOLD_PASSES,
+    DropZeroStates,  # recurrent layers that begin at zero do not wait for zeros of a size found at run time
+    TakeFromParts,  # who reads one layer's last state ties it to no other layer's
+    SplitDirections,  # each direction of a recurrent layer loses units of its own
     TrimKernels,  # less padding means more constants that survive it
     DropConstantBranches,  # dead dendrites and branches go before their units are looked at one by one
     RemoveUnits,  # dead, constant and unread units leave every layer
+    MergeDuplicates,  # of those that live, which of them say the same
     TrimKernels,  # the filters that used the outer taps may have left
+    MergeDirections,  # directions of equal size are one layer again
     CleanUp,  # what nobody reads any more
 )
 

@@ -19,7 +19,7 @@ from edgeshrink.graph.edit import add_constant, is_shared, replace_weight, set_i
 from edgeshrink.graph.operators.base import EVERYTHING, Operator, describe, register, sizes, source_of
 from edgeshrink.graph.spaces import Axis, Spaces, Units
 
-__all__ = ["GATES", "Cell", "Recurrent", "cell_of"]
+__all__ = ["GATES", "INITIAL_STATES", "Cell", "Recurrent", "cell_of"]
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """How many gates a unit has rows for, one gate after another."""
@@ -39,7 +39,9 @@ _OF_ZERO: dict[str, Callable[[Numbers], Numbers]] = {
 }
 """The activations we know to map 0 to 0."""
 
-_INITIAL = (5, 6)  # the inputs of the states to begin with: hidden, and of an LSTM the cell
+INITIAL_STATES = (5, 6)
+"""The inputs that hold the states to begin with: the hidden one, and of an LSTM the cell's."""
+
 _WEIGHTS = (1, 2, 3, 7)  # input weight, recurrent weight, bias, peepholes
 
 
@@ -91,7 +93,7 @@ class Recurrent(Operator):
 
     def followed(self, node: ir.Node) -> Container[int]:
         """All but the lengths of the sequences."""
-        return (0, *_WEIGHTS, *_INITIAL)
+        return (0, *_WEIGHTS, *INITIAL_STATES)
 
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """One space through gates, states and outputs; inputs are read, and the units read each other."""
@@ -203,9 +205,8 @@ def _state(node: ir.Node) -> Axis:
 
 def _initial(node: ir.Node) -> list[ir.Value]:
     """The states to begin with, where they are given; the units are on the last axis."""
-    return [
-        value for index in _INITIAL if index < len(node.inputs) and (value := node.inputs[index]) is not None
-    ]
+    given = [node.inputs[index] for index in INITIAL_STATES if index < len(node.inputs)]
+    return [value for value in given if value is not None]
 
 
 def _hidden_axes(node: ir.Node) -> list[tuple[ir.Value, int]]:

@@ -248,6 +248,16 @@ def test_damage_is_named_when_the_file_is_read(
     assert told in caught.value.message
 
 
+@pytest.mark.parametrize("shape", [(7, 1), (), (7, 6, 1), (0,)])
+def test_a_tensor_of_other_dimensions_than_the_networks_is_a_misfit(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    for name in ("fc1.bias", "fc1.weight"):
+        state = Mlp().state_dict() | {name: torch.ones(shape)}
+        with pytest.raises(InputError, match="does not fit"):
+            load(stored(state, tmp_path), arch=MLP)
+
+
 @pytest.mark.parametrize("digits", ["7" * 5000, "²", "٣" * 5000])
 def test_numbers_in_any_name_may_be_too_long_to_read(tmp_path: Path, digits: str) -> None:
     names = [f"net.{digits}.weight", f"block.model.{digits}.bias", f"x.layer_array.{digits}.weight"]

@@ -19,9 +19,13 @@ from edgeshrink.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["FORM", "arch_module", "build_network", "importing_from"]
+__all__ = ["CLASSES", "FORM", "arch_module", "build_network", "importing_from"]
 
 FORM = "Give --arch FILE.py:FACTORY or --arch pkg.mod:FACTORY, a callable that returns the plain network."
+CLASSES = (
+    "Give --arch FILE.py (or --arch pkg.mod) where the network's classes are, or --arch FILE.py:FACTORY, a "
+    "callable that returns the plain network."
+)
 
 
 def build_network(arch: str, arguments: dict[str, Any] | None = None) -> nn.Module:

@@ -9,6 +9,7 @@ the names that it asks for: there is no second reader that could take its bytes 
 from __future__ import annotations
 
 import pickletools
+import warnings
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -102,7 +103,9 @@ def interpret(data: bytes | IO[bytes]) -> Pickle:
     """
     machine = _Machine()
     try:
-        machine.run(data)
+        with warnings.catch_warnings():  # of escapes that are none, in names
+            warnings.simplefilter("ignore", DeprecationWarning)
+            machine.run(data)
     except _DAMAGE as error:
         machine.made.error = str(error) or type(error).__name__
     return machine.made
@@ -226,6 +229,9 @@ class _Machine:
         self.set_items(flat)
 
     def persistent(self, reference: object) -> None:
+        if isinstance(reference, tuple) and len(reference) > 1 and reference[0] == "module":
+            self.stack.append(reference[1])  # before torch 1.6: a module's class, then its source code
+            return
         made = Persistent(reference)
         self.made.persistents.append(made)
         self.stack.append(made)

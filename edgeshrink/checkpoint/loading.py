@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeshrink.checkpoint.contents import LoadedCheckpoint
-from edgeshrink.checkpoint.factory import FORM, build_network
+from edgeshrink.checkpoint.factory import CLASSES, FORM, build_network
 from edgeshrink.checkpoint.fit import require_fit
 from edgeshrink.checkpoint.names import match_first_words
 from edgeshrink.checkpoint.network_names import network_name
@@ -67,6 +67,8 @@ def _plain_network(
         return build_network(arch, arguments), f"--arch {arch}"
     if stored.network is not None:
         return stored.network, "the file"
+    if stored.network_problem is not None:
+        raise InputError(f"{path} holds a network, but {stored.network_problem}", CLASSES)
     if arch is not None:
         raise InputError(
             f"--arch {arch} is not of the form MODULE:FACTORY, and {path} does not hold the network", FORM

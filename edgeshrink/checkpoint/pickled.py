@@ -9,7 +9,7 @@ from edgeshrink.checkpoint.factory import arch_module
 from edgeshrink.checkpoint.inert_pickle import BadPickleError, Name, Pickle, Record
 from edgeshrink.checkpoint.pickled_content import Records, choose, is_module, mapping_of
 from edgeshrink.checkpoint.pickled_data import UnbuildableError
-from edgeshrink.checkpoint.pickled_modules import module_class, persistent_tensors
+from edgeshrink.checkpoint.pickled_modules import persistent_tensors
 from edgeshrink.checkpoint.pickled_names import Kind, class_name, kind_of, names_refused
 from edgeshrink.checkpoint.pickled_network import build
 from edgeshrink.checkpoint.pickles import refusal
@@ -48,7 +48,9 @@ def read_pickled(path: Path, pickle: Pickle, tensors: StoredTensors, opening: Op
     if opening.arch is not None and ":" in opening.arch:
         return Stored(made, warnings=tuple(warnings))  # the factory's network is used
     network, problem = _network(chosen, pickle, tensors, opening.arch)
-    return Stored(made, network, warnings=(*warnings, *([problem] if problem else [])))
+    if problem is not None:
+        warnings.append(f"{path.name} holds a network, but {problem}; the tensors alone are told of.")
+    return Stored(made, network, warnings=tuple(warnings), network_problem=problem)
 
 
 def _make(path: Path, records: dict[str, Record], tensors: StoredTensors) -> dict[str, Tensor]:
@@ -81,14 +83,8 @@ def _network(
     if users and arch is None:
         names = [name.dotted for name in users]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return None, (
-            f"the network in the file is made of classes that --arch has to give (--arch FILE.py, or a "
-            f"factory, --arch FILE.py:FACTORY): {', '.join(names[:_SHOWN])}{more}."
-        )
-    return None, (
-        f"the network in the file, a {module_class(record).dotted}, cannot be built from it: {problem}; "
-        "give --arch FILE.py:FACTORY."
-    )
+        return None, f"its classes have to come from --arch: {', '.join(names[:_SHOWN])}{more}"
+    return None, f"it cannot be built from the file: {problem}"
 
 
 def _is_user(name: Name) -> bool:

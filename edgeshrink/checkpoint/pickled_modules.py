@@ -9,8 +9,9 @@ from edgeshrink.checkpoint.pickled_content import is_module, mapping_of, state_o
 from edgeshrink.checkpoint.pickled_names import class_name
 from edgeshrink.checkpoint.stored_tensors import is_tensor
 
-__all__ = ["DEEPEST", "children", "module_class", "persistent_tensors", "set_members"]
+__all__ = ["DEEPEST", "TRAINING_HISTORY", "children", "module_class", "persistent_tensors", "set_members"]
 
+TRAINING_HISTORY = "tracker_string"  # a buffer that PerforatedAI adds to the network it trains
 DEEPEST = 64  # modules inside modules
 _MOST_MODULES = (
     100_000  # counted as often as they are reached: shared ones can be reached exponentially often

@@ -195,7 +195,7 @@ def _problem(record: Record) -> str | None:
     """Name what a record makes, if that is not allowed."""
     name = class_name(record)
     if name is None:
-        return "what a call returned"
+        return "a function that a call returned"
     kind = kind_of(name)
     if kind is Kind.GETATTR:
         return _member_problem(record)
@@ -215,5 +215,5 @@ def _member_problem(record: Record) -> str | None:
         return None if isinstance(record.args[1], str) and record.args[1].isidentifier() else "getattr"
     name = reached_by_getattr(record)
     if name is None or "__" in name.name or not all(part.isidentifier() for part in name.name.split(".")):
-        return f"builtins.getattr({name.dotted})" if name else "builtins.getattr"
+        return name.dotted if name else "builtins.getattr"
     return None if kind_of(name) in (Kind.FUNCTION, Kind.USER, Kind.LIBRARY) else name.dotted

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from edgeshrink.checkpoint.inert_pickle import Name, Record
 from edgeshrink.checkpoint.pickled_content import is_module, mapping_of, state_of
 from edgeshrink.checkpoint.pickled_data import UnbuildableError, data, function
-from edgeshrink.checkpoint.pickled_modules import DEEPEST, children, module_class, set_members
+from edgeshrink.checkpoint.pickled_modules import (
+    DEEPEST,
+    TRAINING_HISTORY,
+    children,
+    module_class,
+    set_members,
+)
 from edgeshrink.checkpoint.pickled_names import (
     Kind,
     class_name,
@@ -92,6 +98,7 @@ class _Builder:
         pruned = _prune_hooks(state, where)
         parameters = self._weights(state, "_parameters")
         buffers = self._weights(state, "_buffers")
+        buffers.pop(TRAINING_HISTORY, None)
         for masked in pruned:  # the masks are applied to the file's tensors, under the parameter's own name
             parameters[masked] = parameters.pop(f"{masked}_orig", None)
             buffers.pop(f"{masked}_mask", None)

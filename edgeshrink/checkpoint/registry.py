@@ -40,7 +40,7 @@ _CONTAINERS = (
     "torch_legacy",
     "pickle_file",
 )
-_LAYOUTS = ("perforatedai_training", "perforatedai_inference", "perforatedai_2024", "plain")
+_LAYOUTS = ("perforatedai_inference", "perforatedai_training", "perforatedai_2024", "plain")
 
 
 class Container(Protocol):

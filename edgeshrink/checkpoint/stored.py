@@ -36,6 +36,7 @@ class Stored:
             the layers they wrap, while ``tensors`` keep the names of the file.
         inputs: The network's inputs, where the file tells them.
         warnings: Each one sentence for the user.
+        network_problem: Why the network that the file holds could not be made, to follow "..., but".
         complete: Whether ``network`` computes all there is, masks and dendrites included, so that ``tensors``
             are its own state_dict: their names are taken as they are, whatever layout they look like.
     """
@@ -44,4 +45,5 @@ class Stored:
     network: nn.Module | None = None
     inputs: tuple[InputSpec, ...] = ()
     warnings: tuple[str, ...] = ()
+    network_problem: str | None = None
     complete: bool = False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgeshrink.checkpoint.factory import arch_module, importing_from
 from edgeshrink.checkpoint.inert_pickle import Pickle
 from edgeshrink.checkpoint.pickled_content import choose
+from edgeshrink.checkpoint.pickled_modules import TRAINING_HISTORY
 from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.errors import InputError
 
@@ -103,6 +104,7 @@ def _unwrap(network: nn.Module) -> nn.Module:
         network = network.module
     network = _layer(network)
     for module in list(network.modules()):
+        module._buffers.pop(TRAINING_HISTORY, None)
         for name, child in list(module.named_children()):
             if (layer := _layer(child)) is not child:
                 setattr(module, name, layer)

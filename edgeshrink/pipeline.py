@@ -25,6 +25,7 @@ from edgeshrink.bake.fold_constants import FoldConstants
 from edgeshrink.bake.merge_directions import MergeDirections
 from edgeshrink.bake.merge_duplicates import MergeDuplicates
 from edgeshrink.bake.remove_units import RemoveUnits
+from edgeshrink.bake.shuffle_channels import GatherShuffles, RestoreShuffles
 from edgeshrink.bake.split_directions import SplitDirections
 from edgeshrink.bake.take_from_parts import TakeFromParts
 from edgeshrink.bake.trim_kernels import TrimKernels
@@ -60,6 +61,7 @@ FOLD_PASSES: tuple[type[BakePass], ...] = (
 )
 BAKE_PASSES: tuple[type[BakePass], ...] = (
     *FOLD_PASSES,
+    GatherShuffles,  # by index, each channel of a shuffle can leave for itself
     DropZeroStates,  # recurrent layers that begin at zero do not wait for zeros of a size found at run time
     TakeFromParts,  # who reads one layer's last state ties it to no other layer's
     SplitDirections,  # each direction of a recurrent layer loses units of its own
@@ -69,6 +71,7 @@ BAKE_PASSES: tuple[type[BakePass], ...] = (
     MergeDuplicates,  # of those that live, which of them say the same
     TrimKernels,  # the filters that used the outer taps may have left
     MergeDirections,  # directions of equal size are one layer again
+    RestoreShuffles,  # what no channel left is a reshape again
     CleanUp,  # what nobody reads any more
 )
 

@@ -14,6 +14,8 @@ import onnx_ir as ir
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.bake.random_recurrent import recurrent
+
 __all__ = ["networks"]
 
 Shape = tuple[int, ...]
@@ -520,6 +522,7 @@ STEPS: tuple[tuple[Callable[[Builder], None], int], ...] = (
     *((flatten, 2), (unflatten, 1), (linear, 4), (softmax, 1)),
     *CHANNEL_MOVES,
     (twins, 2),
+    (recurrent, 2),
 )
 _WEIGHTED = [step for step, weight in STEPS for _ in range(weight)]
 

@@ -61,6 +61,7 @@ def check_demand(network: ir.Model) -> None:
         (value.name, axis): mask
         for (value, axis), _ in analysis.spaces.tracked()
         if array_of(value) is None
+        and value.dtype == ir.DataType.FLOAT
         and (mask := ~analysis.demand.of(value, axis) & np.isnan(analysis.constants.of(value, axis))).any()
     }
     noisy = network.clone()

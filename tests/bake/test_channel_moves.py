@@ -491,8 +491,8 @@ def test_a_channel_count_read_at_run_time_pins():
 
 
 @pytest.mark.parametrize("node", [
-    "o = Loop(trips, go, a) "
-    "<body = b (int64 i, bool c, float[N, 8, 6, 6] s) => (bool k, float[N, 8, 6, 6] t) { k = Identity(c) t = Add(s, a) }> y = Conv(o, w2)",
+    "o = Loop<body = b (int64 i, bool c, float[N, 8, 6, 6] s) => (bool k, float[N, 8, 6, 6] t) "
+    "{ k = Identity(c) t = Add(s, a) }>(trips, go, a) y = Conv(o, w2)",
     "o = Scan<num_scan_inputs = 1, scan_input_axes = [1], body = b (float[N, 6, 6] s) => (float[N, 6, 6] t) "
     "{ t = Neg(s) }>(a) p = Transpose<perm = [1, 0, 2, 3]>(o) y = Conv(p, w2)",
 ])  # fmt: skip

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 __all__ = ["BadPickleError", "Name", "Persistent", "Pickle", "Record", "interpret"]
 
-_MOST_OPCODES = 3_000_000  # some 4 s; a checkpoint has about 40 a tensor
+_MOST_OPCODES = 2_000_000  # some 3 s; a checkpoint has about 40 a tensor
 _LARGEST_INT_KEY = 1 << 60  # beyond it, integers can be chosen to share one hash
 _DAMAGE = (IndexError, KeyError, TypeError, AttributeError, ValueError, OverflowError, MemoryError)
 

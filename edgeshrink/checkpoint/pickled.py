@@ -75,7 +75,9 @@ def _network(
     """Make the network; where that cannot be, say why and what to do."""
     users = list(dict.fromkeys(name for name in map(class_name, pickle.records) if name and _is_user(name)))
     try:
-        return build(record, tensors, UserClasses(arch_module(arch), users)).eval(), None
+        network = build(record, tensors, UserClasses(arch_module(arch), users))
+        _require_whole(network)
+        return network.eval(), None
     except RecursionError:
         problem = "its parts lie inside each other too deep"
     except (UnbuildableError, TensorError) as error:
@@ -85,6 +87,16 @@ def _network(
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return None, f"its classes have to come from --arch: {', '.join(names[:_SHOWN])}{more}"
     return None, f"it cannot be built from the file: {problem}"
+
+
+def _require_whole(network: nn.Module) -> None:
+    """Check that layers have what their own code looks for, by saving them and loading nothing."""
+    try:
+        network.state_dict()
+        network.load_state_dict({}, strict=False)
+    except Exception as error:  # whatever the layers' code raises
+        problem = str(error).partition("\n")[0]
+        raise UnbuildableError(f"its layers are not whole: {type(error).__name__}: {problem}") from error
 
 
 def _is_user(name: Name) -> bool:

@@ -51,7 +51,7 @@ def function(name: Name, where: str) -> Any:
 
     kind = kind_of(name)
     if kind is Kind.TYPE and name.module == "torch":
-        return getattr(torch, name.name)
+        return vars(torch).get(name.name)
     if kind is Kind.FUNCTION:
         owners = {"torch.nn.functional": torch.nn.functional, "torch._C._nn": torch._C._nn}
         function = name.name.removeprefix("_VariableFunctionsClass.")

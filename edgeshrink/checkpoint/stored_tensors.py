@@ -158,7 +158,7 @@ class StoredTensors:
         if not isinstance(storage, Persistent):
             raise DamagedTensorError("has no storage")
         data, own = self._storage(storage)
-        kind = own if dtype is None else getattr(torch, dtype.name) if isinstance(dtype, Name) else None
+        kind = own if dtype is None else vars(torch).get(dtype.name) if isinstance(dtype, Name) else None
         if not isinstance(kind, torch.dtype):
             raise TensorError("has elements of an unknown type")
         if kind.is_complex:

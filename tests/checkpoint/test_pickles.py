@@ -294,7 +294,7 @@ def whole(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy"])
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=5))
 def test_a_pickled_network_with_bytes_changed_loads_or_is_refused(
     kind: str, changes: list[tuple[float, int]]
@@ -306,7 +306,7 @@ def test_a_pickled_network_with_bytes_changed_loads_or_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy"])
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(cut=st.tuples(st.floats(0, 1), st.floats(0, 1)), to=st.floats(0, 1))
 def test_a_pickled_network_with_parts_moved_loads_or_is_refused(
     kind: str, cut: tuple[float, float], to: float
@@ -321,7 +321,7 @@ def test_a_pickled_network_with_parts_moved_loads_or_is_refused(
 OPCODES = b"().]}N0125abcdehijlopqrstuQRKJMXUVSIFGLt\x81\x82\x85\x86\x87\x88\x89\x8c\x90\x91\x92\x93\x94"
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from([bytes([code]) for code in OPCODES] + [LINEAR, b"K\x00", text("_modules")])))
 def test_any_sequence_of_opcodes_is_read_or_refused(codes: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(InputError):
@@ -345,4 +345,12 @@ def loads_or_is_refused(kind: str, data: bytes) -> None:
 def test_the_changed_networks_are_good_to_begin_with(tmp_path: Path) -> None:
     for kind in ("zip", "legacy"):
         torch.save(nn.Linear(2, 2), tmp_path / "net.pt", _use_new_zipfile_serialization=kind == "zip")
+        load(tmp_path / "net.pt", arch=None)
+
+
+def test_a_layer_without_a_part_of_its_own_is_told(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.BatchNorm2d(2))
+    del net[0]._buffers["num_batches_tracked"]
+    torch.save(net, tmp_path / "net.pt")
+    with pytest.raises(InputError, match="its layers are not whole: AttributeError"):
         load(tmp_path / "net.pt", arch=None)

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 
 import onnx_ir as ir
 
+from edgeshrink.graph.module_paths import module_path
+
 __all__ = ["NameNodesAfterModules", "module_path"]
-
-SCOPES = "pkg.torch.onnx.name_scopes"  # torch.onnx writes the modules around a node here, outermost first
-
-
-def module_path(node: ir.Node) -> str:
-    """The torch module a node comes from, `layer1.0.conv1`; empty where nothing says.
-
-    A weight's own name counts first: a convolution that took up its BatchNorm carries the BatchNorm's scopes.
-    """
-    for value in node.inputs[1:2]:
-        name = "" if value is None or value.name is None else value.name
-        if value is not None and value.is_initializer() and name.endswith(".weight"):
-            return name.removesuffix(".weight")
-    try:
-        scopes = ast.literal_eval(node.metadata_props.get(SCOPES, "[]"))
-    except (ValueError, SyntaxError):
-        return ""
-    return str(scopes[-2]) if len(scopes) > 1 else ""
 
 
 class NameNodesAfterModules(ir.passes.InPlacePass):

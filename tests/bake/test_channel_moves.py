@@ -394,8 +394,7 @@ def test_a_choice_by_a_constant_for_each_channel():
 def test_a_choice_by_a_comparison_of_channels():
     text = "h = Greater(a, zero) n = Neg(a) z = Where(h, a, n) y = Conv(z, w2)"
     before = moved(text, (0, 5), silent=True, zero=np.array(0, np.float32), w2=weights(2, 8, 3, 3))
-    assert (
-        width(run_pass(before, RemoveUnits)) == 6  # 0 and -0 agree
+    assert width(run_pass(before, RemoveUnits)) == 6  # 0 and -0 agree
     text = "h = Greater(a, zero) z = Where(h, a, a) y = Conv(z, w2)"
     before = moved(text, (0, 5), zero=np.array(0, np.float32), w2=weights(2, 8, 3, 3))
     assert width(run_pass(before, RemoveUnits)) == 6

@@ -1,71 +1,86 @@
-"""Reshape and its relatives: elements stay in order, axes are merged, split, added and dropped."""
+"""Reshape and its relatives: elements stay in order, axes are merged, split, added and dropped.
+
+An axis that is split can only become shorter by whole indices of one of its factors: of [heads * 64] made
+[heads, 64], by whole heads. The units of one head are tied then, and the factor is the axis that carries
+them on. Merging an axis with others repeats its units.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from edgeshrink.graph.constants import Constants, array_of
+from edgeshrink.graph.constants import Constants, Numbers, array_of
 from edgeshrink.graph.demand import Demand
 from edgeshrink.graph.edit import add_constant, set_input
-from edgeshrink.graph.operators.base import EVERYTHING, Operator, Size, describe, register, sizes, source_of
-from edgeshrink.graph.spaces import Spaces
+from edgeshrink.graph.operators.base import EVERYTHING, Operator, describe, register, sizes, source_of
+from edgeshrink.graph.operators.factors import Run, runs
+from edgeshrink.graph.operators.selected import is_selected_from
+from edgeshrink.graph.spaces import Spaces, Units
 
 __all__ = ["Reshape"]
 
 
 @register("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 class Reshape(Operator):
-    """Axes kept whole are carried; [C, H, W] made one axis repeats each unit of C for its H * W places."""
+    """[C, H, W] made one axis repeats each unit of C H * W times; C made [H, D] ties the units of a head."""
 
     def followed(self, node: ir.Node) -> Container[int]:
         """The data; not the shape or the axes."""
         return range(1)
 
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
-        """Carry or repeat the units of each axis; pin what is split, or merged with another tracked axis."""
+        """Carry the units of each axis by one of its factors; pin what has no factor that can be carried."""
         source = source_of(node)
-        carried = _merges(node)
+        carried = _places(node, spaces)
         for axis in spaces.axes_of(source):
             units = spaces.get(source, axis)
             assert units is not None
-            target = carried.get(axis)
-            if target is None or _tracked_partner(spaces, source, axis, carried):
+            place = carried.get(axis)
+            if place is None:
                 spaces.pin(units, f"taken apart by {describe(node)}")
-            else:
-                spaces.put(node.outputs[0], target.axis, target.spread(units))
+                continue
+            rows = place.rows(units)
+            if rows.shape[1] > 1:
+                spaces.tie(np.repeat(rows[:, 0], rows.shape[1] - 1), rows[:, 1:].reshape(-1))
+            spaces.put(node.outputs[0], place.axis, place.spread(rows[:, 0]))
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
-        """Each place is as constant as the unit it came from."""
+        """Each place is as constant as all that it came from, if they agree."""
         source, output, spaces = source_of(node), node.outputs[0], constants.spaces
-        for axis, target in _merges(node).items():
-            if spaces.get(source, axis) is not None and spaces.get(output, target.axis) is not None:
-                constants.put(output, target.axis, target.spread(constants.of(source, axis)))
+        for axis, place in _places(node, spaces).items():
+            if spaces.get(output, place.axis) is not None:
+                constants.put(output, place.axis, place.spread(_agreed(place, constants.of(source, axis))))
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
-        """A unit is demanded if any of its places is."""
+        """A unit is demanded if any of the places of its factor is."""
         source, output = source_of(node), node.outputs[0]
-        carried = _merges(node)
+        carried = _places(node, demand.spaces)
         for axis in demand.spaces.axes_of(source):
-            target = carried.get(axis)
-            if target is None or demand.spaces.get(output, target.axis) is None:
+            place = carried.get(axis)
+            if place is None or demand.spaces.get(output, place.axis) is None:
                 demand.add(source, axis, EVERYTHING)
             else:
-                demand.add(source, axis, target.gather(demand.of(output, target.axis)))
+                demand.add(source, axis, place.back(demand.of(output, place.axis)))
 
     def resize(self, node: ir.Node) -> None:
-        """Write the new lengths into a constant target shape of its own."""
+        """Write the new lengths into a constant target shape of its own; what says "as before" stays."""
         output = node.outputs[0]
         shape = array_of(node.inputs[1]) if node.op_type == "Reshape" else None
         if shape is None:
             return
-        new = [size if isinstance(size, int) else old for old, size in zip(shape, sizes(output), strict=True)]
+        before, after = sizes(source_of(node)), sizes(output)
+        zero_is_copy = not node.attributes.get_int("allowzero", 0)
+        new = []
+        for axis, (old, size) in enumerate(zip(shape.tolist(), after, strict=True)):
+            copies = old == 0 and zero_is_copy and axis < len(before) and before[axis] == size
+            keeps = old == -1 or copies or not isinstance(size, int)
+            new.append(old if keeps else size)
         if new != shape.tolist():
             assert isinstance(node.graph, ir.Graph)
             set_input(node, 1, add_constant(node.graph, f"{output.name}_shape", np.array(new, np.int64)))
@@ -73,95 +88,91 @@ class Reshape(Operator):
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an input axis ends up.
+    """By which factor an input axis is carried on.
 
     Attributes:
-        axis: The output axis it is inside of.
-        sizes: The product of the sizes merged before it, its own size, and the product of those after it.
+        axis: The output axis that holds the factor.
+        source: The factors of the input axis, and which of them is carried.
+        target: The factors of the output axis, and which of them that is.
     """
 
     axis: int
-    sizes: tuple[int, int, int]
+    source: tuple[tuple[int, ...], int]
+    target: tuple[tuple[int, ...], int]
 
-    def spread(self, per_unit: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """One entry per unit, (size,) -> one per place, (before * size * after,)."""
-        return np.broadcast_to(per_unit[None, :, None], self.sizes).reshape(-1)
+    def rows(self, per_unit: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Entries along the input axis, (size,) -> (length of the factor, all that share its index)."""
+        factors, chosen = self.source
+        return np.moveaxis(per_unit.reshape(factors), chosen, 0).reshape(factors[chosen], -1)
 
-    def gather(self, per_place: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """One truth value per place -> whether any place of the unit has it."""
-        return np.asarray(per_place.reshape(self.sizes).any(axis=(0, 2)))
+    def spread(self, per_index: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """One entry per index of the factor -> one per place along the output axis."""
+        return _repeated(per_index, *self.target)
+
+    def back(self, per_place: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Truth values along the output axis -> for each index of the input, whether its factor has any."""
+        factors, chosen = self.target
+        others = tuple(i for i in range(len(factors)) if i != chosen)
+        return _repeated(np.asarray(per_place.reshape(factors).any(axis=others)), *self.source)
 
 
-def _tracked_partner(spaces: Spaces, source: ir.Value, axis: int, carried: dict[int, _Place]) -> bool:
-    """Whether another tracked axis is merged into the same output axis (a product of two spaces)."""
-    others = (other for other in spaces.axes_of(source) if other != axis and other in carried)
-    return any(carried[other].axis == carried[axis].axis for other in others)
+def _repeated(per_index: npt.NDArray[Any], factors: tuple[int, ...], chosen: int) -> npt.NDArray[Any]:
+    shape = [1] * len(factors)
+    shape[chosen] = factors[chosen]
+    return np.broadcast_to(per_index.reshape(shape), factors).reshape(-1)
 
 
-def _merges(node: ir.Node) -> dict[int, _Place]:
-    """Where each input axis goes that is not split; nothing where that is decided at run time.
+def _agreed(place: _Place, numbers: Numbers) -> Numbers:
+    rows = place.rows(numbers)
+    return np.where((rows == rows[:, :1]).all(axis=1), rows[:, 0], np.nan)
 
-    A Squeeze that names no axes drops whichever have length 1: an axis cut to that length would go too.
+
+def _places(node: ir.Node, spaces: Spaces) -> dict[int, _Place]:
+    """How each tracked input axis is carried on; those that cannot be are left out.
+
+    Nothing is carried where the shape is computed at run time. Nor by a Squeeze that names no axes: it drops
+    whichever have length 1, and an axis cut to that length would go too.
     """
+    source, output = source_of(node), node.outputs[0]
     if node.op_type == "Reshape" and array_of(node.inputs[1]) is None:
         return {}
     if node.op_type == "Squeeze" and "axes" not in node.attributes and len(node.inputs) < 2:
         return {}
-    before = sizes(source_of(node))
-    places = {}
-    for run, target in _groups(before, sizes(node.outputs[0])):
-        lengths = [size for axis in run if isinstance(size := before[axis], int)]
-        if len(lengths) < len(run):
-            continue
-        for i, axis in enumerate(run):
-            places[axis] = _Place(target, (prod(lengths[:i]), lengths[i], prod(lengths[i + 1 :])))
+    tracked = {axis: spaces.get(source, axis) for axis in spaces.axes_of(source)}
+    places: dict[int, _Place] = {}
+    taken: set[int] = set()
+    for run in runs(sizes(source), sizes(output)) if tracked else ():
+        for axis, span in run.sources.items():
+            units = tracked.get(axis)
+            if units is None or not isinstance(sizes(source)[axis], int):
+                continue
+            place = _placed(run, span, units, output)
+            if place is not None and place.axis not in taken:
+                taken.add(place.axis)
+                places[axis] = place
     return places
 
 
-def _groups(sources: tuple[Size, ...], targets: tuple[Size, ...]) -> Iterator[tuple[list[int], int]]:
-    """Split both shapes into the shortest runs of equal product; yield those whose target is one axis.
+def _placed(run: Run, span: range, units: Units, output: ir.Value) -> _Place | None:
+    """Carry an axis by the factor that keeps most of its units apart, or else the outermost that may shrink.
 
-    Axes of size 1 belong to no run. Stops at the first size it cannot compare.
+    An axis that parts are selected from by number (the 3 of query, key and value) must keep its length, so
+    that a factor is carried by another axis wherever there is one.
     """
-    sources, targets = _align_unknown(sources, targets)
-    left = [axis for axis, size in enumerate(sources) if size != 1]
-    right = [axis for axis, size in enumerate(targets) if size != 1]
-    while left and right:
-        run, goal = [left.pop(0)], [right.pop(0)]
-        if _same(sources[run[0]], targets[goal[0]]):
-            yield run, goal[0]
+    factors = tuple(run.factors[i] for i in span)
+    options = []
+    for chosen, factor in enumerate(span):
+        (axis,) = (axis for axis, own in run.targets.items() if factor in own)
+        own = run.targets[axis]
+        if not isinstance(sizes(output)[axis], int):
             continue
-        while (a := _product(sources, run)) != (b := _product(targets, goal)):
-            if a is None or b is None or (a < b and not left) or (a > b and not right):
-                return
-            (run if a < b else goal).append((left if a < b else right).pop(0))
-        if a is None:
-            return
-        if len(goal) == 1:
-            yield run, goal[0]
-
-
-def _align_unknown(
-    sources: tuple[Size, ...], targets: tuple[Size, ...]
-) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
-    """Give the only unknown length of both shapes one name, if all known ones have the same product."""
-    unknown = [
-        [axis for axis, size in enumerate(shape) if not isinstance(size, int)] for shape in (sources, targets)
-    ]
-    known = [prod(size for size in shape if isinstance(size, int)) for shape in (sources, targets)]
-    if [len(axes) for axes in unknown] != [1, 1] or known[0] != known[1] or known[0] == 0:
-        return sources, targets
-    name = ir.SymbolicDim("the only unknown length")
-    left, right = list(sources), list(targets)
-    left[unknown[0][0]] = right[unknown[1][0]] = name
-    return tuple(left), tuple(right)
-
-
-def _same(a: Size, b: Size) -> bool:
-    """Whether two lengths are known to be equal; two unknown ones are not."""
-    return a == b and (isinstance(a, int) or a.value is not None)
-
-
-def _product(shape: tuple[Size, ...], axes: list[int]) -> int | None:
-    lengths = [size for axis in axes if isinstance(size := shape[axis], int)]
-    return prod(lengths) if len(lengths) == len(axes) else None
+        target = (tuple(run.factors[i] for i in own), factor - own.start)
+        options.append(_Place(axis, (factors, chosen), target))
+    if len(options) < 2:
+        return options[0] if options else None
+    for place in options:
+        rows = place.rows(units)
+        if (rows == rows[:, :1]).all():
+            return place
+    free = [place for place in options if not is_selected_from(output, place.axis)]
+    return (free or options)[0]

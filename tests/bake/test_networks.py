@@ -12,6 +12,9 @@ from edgeshrink.trace import trace_module
 from edgeshrink.verify import compare_outputs, run_onnx
 from tests.bake.support import bake, parameters
 from tests.models import plain_cnn, resnet18, resnet50, settled
+from tests.networks.catalogue import FAMILIES
+from tests.networks.scenarios import SCENARIOS
+from tests.networks.trial import trial
 
 IMAGE = (2, 3, 64, 64)
 
@@ -103,3 +106,33 @@ def test_a_chain_reaches_the_size_built_by_hand(live: bool, padding: int):
 def test_a_network_without_a_mask_is_left_as_it_is():
     before = trace_module(plain_cnn(), [InputSpec(None, (1, 1, 28, 28), "float32")]).model
     assert parameters(bake(before, random_inputs(before, 32))) == parameters(before)
+
+
+PAIRS = [(name, scenario) for name in FAMILIES for scenario in SCENARIOS]
+SOME = PAIRS[:: len(SCENARIOS) // 2 + 2]
+"""One or two scenarios of each family, another with each: the whole table takes minutes."""
+
+
+@pytest.mark.parametrize(("name", "scenario"), SOME)
+def test_every_family_stays_equal_under_some_scenario(name: str, scenario: str):
+    assert_same_and_smaller(name, scenario)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "scenario"), PAIRS)
+def test_every_family_stays_equal_under_every_scenario(name: str, scenario: str):
+    assert_same_and_smaller(name, scenario, count=32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["zero bias", "live bias", "duplicated", "60% zeros"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_stays_equal_at_full_width(name: str, scenario: str):
+    assert_same_and_smaller(name, scenario, full=True)
+
+
+def assert_same_and_smaller(name: str, scenario: str, **options: object) -> None:
+    made = trial(name, scenario, **options)
+    assert made.parity.ok, made.parity.worst
+    assert made.after.parameters <= made.before.parameters
+    assert made.after.macs <= made.before.macs

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeshrink.checkpoint.contents import LoadedCheckpoint
 from edgeshrink.checkpoint.factory import CLASSES, FORM, build_network
 from edgeshrink.checkpoint.fit import require_fit
+from edgeshrink.checkpoint.growing import grow
 from edgeshrink.checkpoint.names import match_first_words
 from edgeshrink.checkpoint.network_names import network_name
+from edgeshrink.checkpoint.perforatedai_layer import layer_finder
 from edgeshrink.checkpoint.reading import read_file
 from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.checkpoint.unmasking import take_off_masks
@@ -20,7 +21,7 @@ from edgeshrink.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-    from edgeshrink.checkpoint.arranged import Arranged, Dendrites
+    from edgeshrink.checkpoint.arranged import Arranged
 
 __all__ = ["load"]
 
@@ -95,37 +96,33 @@ def _in_network_order(arranged: Arranged, network: nn.Module) -> None:
 
 def _assemble(network: nn.Module, arranged: Arranged, activation: str, arch: str, path: str) -> nn.Module:
     """Give the plain network its dendrites, then all weights."""
-    given = {network_name(name, network): (name, tensor) for name, tensor in arranged.plain.items()}
+    dendritic = layer_finder(arranged.dendrites)
+    given = {}
+    for name, tensor in arranged.plain.items():
+        inside = network_name(name, network)
+        layer = dendritic(inside)
+        given[inside if layer is None else _in_layer(layer, inside, "soma.")] = (name, tensor)
     for layer, dendrites in arranged.dendrites.items():
         soma = _find(network, layer, arch, path)
-        for name in [name for name in given if name.startswith(f"{layer}.")]:
-            given[f"{layer}.soma.{name.removeprefix(f'{layer}.')}"] = given.pop(name)
+        names: list[set[str]] = []
         for index, branch in enumerate(dendrites.branches):
-            for inner, tensor in branch.items():
-                name = network_name(f"{layer}.{inner}", network).removeprefix(f"{layer}.")
-                given[f"{layer}.dendrites.{index}.{name}"] = (f"{layer}.dendrites.{index}.{inner}", tensor)
+            own = {network_name(f"{layer}.{inner}", network): inner for inner in branch}
+            names.append({name.removeprefix(f"{layer}.") for name in own})
+            for name, inner in own.items():
+                place = _in_layer(layer, name, f"dendrites.{index}.")
+                given[place] = (f"{layer}.dendrites.{index}.{inner}", branch[inner])
         for index, tensor in enumerate(dendrites.between):
             given[f"{layer}.between.{index}"] = (f"{layer}.between.{index}", tensor)
         given[f"{layer}.top"] = (f"{layer}.top", dendrites.top)
-        network = _replace(network, layer, _grow(soma, dendrites, activation, layer))
+        network = _replace(network, layer, grow(soma, dendrites, names, activation, layer))
     require_fit(network, given, arranged.source, arch, path)
     put_weights(network, {name: tensor for name, (_, tensor) in given.items()})
     return network
 
 
-def _grow(soma: nn.Module, dendrites: Dendrites, activation: str, layer: str) -> nn.Module:
-    """Put copies of a layer around it as its dendrites, their weights still to come."""
-    from edgeshrink.dendrites import DendriticLayer
-
-    try:
-        branches = [copy.deepcopy(soma) for _ in dendrites.branches]
-    except RuntimeError as error:
-        raise InputError(
-            f"layer {layer} of the network cannot be copied for its dendrites: {error}",
-            "Let the factory return the network as it was before pruning; masks come from the checkpoint.",
-        ) from error
-    channels = dendrites.top.shape[1]
-    return DendriticLayer(soma, branches, channels, channel_dim=dendrites.channel_dim, activation=activation)
+def _in_layer(layer: str, name: str, part: str) -> str:
+    """``conv.weight`` of layer ``conv`` as a dendritic layer has it: ``conv.soma.weight``."""
+    return f"{layer}.{part}{name.removeprefix(f'{layer}.')}"
 
 
 def _find(network: nn.Module, layer: str, arch: str, path: str) -> nn.Module:

@@ -19,9 +19,12 @@ from edgeshrink.errors import InputError
 
 __all__ = ["require_small", "require_sound"]
 
-_MOST_FIELDS = 1_000_000
-_MOST_ENTRIES = 100_000  # nodes, tensors and values of a graph, functions unfolded
+_MOST_FIELDS = 500_000
+_MOST_ENTRIES = 20_000  # nodes, tensors and values of a graph, functions unfolded
 _AGAIN = "Copy it again, with its external data beside it, or export the network again."
+
+_TENSOR = onnx.TensorProto.DESCRIPTOR
+_DIMS = _TENSOR.fields_by_name["dims"].number
 
 # The field that holds a tensor's elements where raw_data does not, and how many entries make one element.
 _TYPED: dict[int, tuple[str, int]] = {
@@ -84,7 +87,9 @@ def _count(data: mmap.mmap) -> int:
             wire = key & 7
             if wire == 2:
                 length, at = _varint(data, at)
-                if key >> 3 in parts:
+                if key >> 3 == _DIMS and message.full_name == _TENSOR.full_name:
+                    count += length  # packed sizes: a byte or more each
+                elif key >> 3 in parts:
                     waiting.append((at, min(at + length, end), parts[key >> 3]))
                 at += length
             elif wire == 0:

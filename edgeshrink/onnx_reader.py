@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from edgeshrink.verify import compare_outputs, run_onnx
 __all__ = ["OLDEST", "Traced", "read_onnx"]
 
 _AGAIN = "Copy it again, with its external data beside it, or export the network again."
+_MOST_ELEMENTS = 2**28  # of one value: 1 GB of floats
 OLDEST = 13  # older forms (axes as attributes of Squeeze, say) would double what every pass has to know
 
 
@@ -64,6 +66,7 @@ def read_onnx(path: str | Path, inputs: Sequence[InputSpec] = ()) -> Traced:
     _fix_sizes(model, inputs, path)
     if fixed := _fix_batch(model):
         warnings.append(f"{path.name} leaves the batch size of {', '.join(fixed)} open; it was fixed at 1.")
+    _require_bounded_values(model, path)
     return Traced(model, "onnx", tuple(warnings))
 
 
@@ -169,6 +172,21 @@ def _fits(shape: tuple[int, ...], declared: ir.Shape) -> bool:
     return len(sizes) == len(shape) and all(
         not isinstance(size, int) or size == given for size, given in zip(sizes, shape, strict=True)
     )
+
+
+def _require_bounded_values(model: ir.Model, path: Path) -> None:
+    """Refuse a graph that computes a value which no board holds: folding it would take all memory here."""
+    made = [value for node in model.graph.all_nodes() for value in node.outputs]
+    if any(value.shape is None for value in made):
+        # Without following values: onnx itself would write out every number of a Range.
+        passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
+    for value in made:
+        sizes = [size for size in value.shape or () if isinstance(size, int)]
+        if prod(sizes) > _MOST_ELEMENTS:
+            raise InputError(
+                f"{path} computes a value of {prod(sizes):,} elements, {value.name!r}.",
+                "edgeshrink takes networks for small devices: export it for smaller inputs.",
+            )
 
 
 def _infer_anew(model: ir.Model) -> None:

@@ -21,10 +21,11 @@ from edgeshrink.graph.analysis import Analysis, analyse
 from edgeshrink.graph.constants import array_of
 from edgeshrink.graph.edit import replace_weight
 from edgeshrink.graph.likeness import Integers
-from edgeshrink.graph.numbering import CONSTANT, Numbered, distinct_rows, number_values
+from edgeshrink.graph.numbering import CONSTANT, Numbered
 from edgeshrink.graph.operators import operator_of
 from edgeshrink.graph.operators.contraction import Contraction
 from edgeshrink.graph.spaces import Read
+from edgeshrink.graph.value_rules import distinct_rows, number_values
 
 __all__ = ["MergeDuplicates"]
 

@@ -13,8 +13,8 @@ from edgeshrink.verify import compare_outputs, run_onnx
 from tests.bake.support import bake, parameters
 from tests.models import plain_cnn, resnet18, resnet50, settled
 from tests.networks.catalogue import FAMILIES
-from tests.networks.scenarios import SCENARIOS
-from tests.networks.trial import trial
+from tests.networks.scenarios import IDEALS, SCENARIOS
+from tests.networks.trial import ideal_size, trial
 
 IMAGE = (2, 3, 64, 64)
 
@@ -108,13 +108,27 @@ def test_a_network_without_a_mask_is_left_as_it_is():
     assert parameters(bake(before, random_inputs(before, 32))) == parameters(before)
 
 
+NOT_REACHED: dict[tuple[str, str], str] = {}
+"""Where more is left than a person would have built, and why."""
+
 PAIRS = [(name, scenario) for name in FAMILIES for scenario in SCENARIOS]
-SOME = PAIRS[:: len(SCENARIOS) // 2 + 2]
-"""One or two scenarios of each family, another with each: the whole table takes minutes."""
+QUICK = (
+    "resnet18",
+    "mobilenet",
+    "unet",
+    "shufflenet",
+    "detector",
+    "vit",
+    "bert",
+    "decoder",
+    "bidirectional_gru",
+)
+SOME = [pair for pair in PAIRS if pair[0] in (*QUICK, "two_inputs", "dendritic_resnet18", "lstm")][::4]
+"""Two or three scenarios of each of these, others with each: the whole table takes minutes."""
 
 
 @pytest.mark.parametrize(("name", "scenario"), SOME)
-def test_every_family_stays_equal_under_some_scenario(name: str, scenario: str):
+def test_a_family_stays_equal_under_some_scenario(name: str, scenario: str):
     assert_same_and_smaller(name, scenario)
 
 
@@ -129,6 +143,34 @@ def test_every_family_stays_equal_under_every_scenario(name: str, scenario: str)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_stays_equal_at_full_width(name: str, scenario: str):
     assert_same_and_smaller(name, scenario, full=True)
+
+
+@pytest.mark.parametrize("scenario", ["zero bias", "duplicated"])
+def test_a_network_with_shuffles_reaches_the_size_built_by_hand(scenario: str):
+    assert_ideal("shufflenet", scenario)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "scenario"),
+    [
+        (name, scenario)
+        for name, family in FAMILIES.items()
+        for scenario in IDEALS
+        if family.bounded and (name, scenario) not in NOT_REACHED
+    ],
+)
+def test_every_family_reaches_the_size_built_by_hand(name: str, scenario: str):
+    assert_ideal(name, scenario)
+
+
+def assert_ideal(name: str, scenario: str) -> None:
+    """Within 1%; where constants stay alive, every space may keep one carrier."""
+    ideal = ideal_size(name, scenario, carriers=int(scenario == "live bias"))
+    assert ideal is not None
+    made = trial(name, scenario).after
+    assert made.parameters <= 1.01 * ideal.parameters
+    assert made.macs <= 1.01 * ideal.macs
 
 
 def assert_same_and_smaller(name: str, scenario: str, **options: object) -> None:

@@ -19,7 +19,7 @@ from edgeshrink.bake.base import BakePass
 from edgeshrink.bake.clean_up import CleanUp
 from edgeshrink.bake.drop_constant_branches import DropConstantBranches
 from edgeshrink.bake.drop_zero_states import DropZeroStates
-from edgeshrink.bake.explain import LayerChange, compare_layers, layer_units
+from edgeshrink.bake.explain import LayerChange, LayerUnits, compare_layers, layer_units
 from edgeshrink.bake.fold_batchnorm import FoldBatchNorm
 from edgeshrink.bake.fold_constants import FoldConstants
 from edgeshrink.bake.merge_directions import MergeDirections
@@ -230,7 +230,7 @@ def bake(model: ir.Model, progress: Progress = silent, after_each: AfterEach = u
         InlinePass()(model)
         ShapeInferencePass(strict_mode=False)(model)
     records = []
-    layers: dict[str, tuple[str, int, tuple[int, ...]]] = {}
+    layers: list[LayerUnits] = []
     for index, rewrite in enumerate(BAKE_PASSES):
         progress(f"baking: {rewrite.__name__}")
         bake_pass = rewrite()

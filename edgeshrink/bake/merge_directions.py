@@ -126,7 +126,9 @@ def _stacked(graph: ir.Graph, forward: ir.Node, reverse: ir.Node, index: int) ->
     arrays = [array_of(value) for value in values]
     if values[0] is None or arrays[0] is None or arrays[1] is None:
         return None
-    return add_constant(graph, str(values[0].name), np.concatenate([arrays[0], arrays[1]]))
+    name = values[0].name
+    values[0].name = f"{name}_forward"  # its name is that of both now
+    return add_constant(graph, str(name), np.concatenate([arrays[0], arrays[1]]))
 
 
 def _restore_joints(graph: ir.Graph, both: ir.Value, parts: list[ir.Value], axis: int) -> None:

@@ -22,6 +22,8 @@ __all__ = ["DIRECTION_AXES", "REVERSE", "SplitDirections", "replace_input", "tak
 REVERSE = "_reverse"
 """What the name of a reverse direction has behind that of its forward partner."""
 
+_BOTH = "_both"
+
 DIRECTION_AXES = (1, 0, 0)
 """Where Y, Y_h and Y_c have their directions."""
 
@@ -99,9 +101,9 @@ def _one_direction(graph: ir.Graph, node: ir.Node, direction: int) -> ir.Node:
 def _share(graph: ir.Graph, value: ir.Value, direction: int) -> ir.Value:
     array = array_of(value)
     assert array is not None
-    return add_constant(
-        graph, f"{value.name}{REVERSE if direction else ''}", array[direction : direction + 1]
-    )
+    name = (value.name or "").removesuffix(_BOTH)
+    value.name = f"{name}{_BOTH}"  # its name is the forward direction's now
+    return add_constant(graph, f"{name}{REVERSE if direction else ''}", array[direction : direction + 1])
 
 
 def _read_apart(graph: ir.Graph, reader: ir.Node, parts: list[ir.Value], axis: int) -> bool:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["EdgeshrinkError", "InputError", "ParityError", "UnsupportedError", "printable"]
 
 
 def printable(text: str) -> str:
-    """Write control characters as escapes, newlines excepted: a name in a file may not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    """Write control characters as escapes, newlines excepted, and cut words no person would read.
+
+    A name in a file may neither steer the terminal nor flood it.
+    """
+    text = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    return _ENDLESS_WORD.sub(r"\1...\2", text)
+
+
+_ENDLESS_WORD = re.compile(r"(\S{200})\S{100,}(\S{50})")
 
 
 class EdgeshrinkError(Exception):

@@ -356,6 +356,6 @@ def program_that_evaluates_a_string(folder: Path) -> Path:
         for info in old.infolist():
             data = old.read(info)
             if info.filename.endswith("model.json"):
-                data = data.replace(b'"expr_str": "s', b'"expr_str": "' + evil.encode() + b" or s")
+                data = data.replace(b'"expr_str": "Symbol', b'"expr_str": "' + evil.encode() + b" or Symbol")
             new.writestr(info.filename, data)
     return folder / "net.pt2"

@@ -9,7 +9,11 @@ from __future__ import annotations
 from math import prod
 
 import onnx_ir as ir
-from onnx_ir.passes.common import LiftConstantsToInitializersPass, RemoveUnusedNodesPass
+from onnx_ir.passes.common import (
+    LiftConstantsToInitializersPass,
+    RemoveUnusedNodesPass,
+    ShapeInferencePass,
+)
 from onnxscript.optimizer import fold_constants
 
 from edgeshrink.bake.base import BakePass
@@ -31,14 +35,28 @@ class FoldConstants(BakePass):
         before, constants = model.graph.num_nodes(), _count_constants(model)
         lift = LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)
         changed = lift(model).modified
-        changed |= fold_constants(
-            model, input_size_limit=_NO_LIMIT, output_size_limit=_NO_LIMIT, should_fold=_pays
-        ).modified
+        while _fold(model):
+            changed = True
+            if not _infer_shapes(model):
+                break
         changed |= lift(model).modified
         changed |= RemoveUnusedNodesPass()(model).modified
         lifted = constants - _count_constants(model)
         folded = before - model.graph.num_nodes() - lifted
         return {"nodes": max(folded, 0), "lifted": max(lifted, 0)} if changed else {}
+
+
+def _fold(model: ir.Model) -> bool:
+    limits = {"input_size_limit": _NO_LIMIT, "output_size_limit": _NO_LIMIT}
+    return bool(fold_constants(model, **limits, should_fold=_pays).modified)
+
+
+def _infer_shapes(model: ir.Model) -> bool:
+    """Look again where lengths were not known: bounds that an exporter computes are numbers now."""
+    values = [value for node in model.graph for value in node.outputs]
+    if all(value.shape is not None and value.shape.is_static() for value in values):
+        return False
+    return bool(ShapeInferencePass(strict_mode=False)(model).modified)
 
 
 def _count_constants(model: ir.Model) -> int:

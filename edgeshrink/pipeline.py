@@ -24,6 +24,7 @@ from edgeshrink.bake.fold_batchnorm import FoldBatchNorm
 from edgeshrink.bake.fold_constants import FoldConstants
 from edgeshrink.bake.merge_directions import MergeDirections
 from edgeshrink.bake.merge_duplicates import MergeDuplicates
+from edgeshrink.bake.move_value_biases import MoveValueBiases
 from edgeshrink.bake.remove_units import RemoveUnits
 from edgeshrink.bake.shuffle_channels import GatherShuffles, RestoreShuffles
 from edgeshrink.bake.split_directions import SplitDirections
@@ -65,6 +66,7 @@ BAKE_PASSES: tuple[type[BakePass], ...] = (
     DropZeroStates,  # recurrent layers that begin at zero do not wait for zeros of a size found at run time
     TakeFromParts,  # who reads one layer's last state ties it to no other layer's
     SplitDirections,  # each direction of a recurrent layer loses units of its own
+    MoveValueBiases,  # past a softmax, so that the dead values of a head are zeros
     TrimKernels,  # less padding means more constants that survive it
     DropConstantBranches,  # dead dendrites and branches go before their units are looked at one by one
     RemoveUnits,  # dead, constant and unread units leave every layer

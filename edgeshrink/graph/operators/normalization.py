@@ -21,7 +21,13 @@ from edgeshrink.graph.operators.base import (
 )
 from edgeshrink.graph.spaces import Spaces
 
-__all__ = ["BatchNormalization", "MixesOneAxis", "affine_of"]
+__all__ = [
+    "BatchNormalization",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "MixesOneAxis",
+    "affine_of",
+]
 
 
 @register("BatchNormalization")
@@ -79,7 +85,7 @@ def affine_of(node: ir.Node) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.fl
     return slope, bias - slope * mean
 
 
-@register("Softmax", "LogSoftmax")
+@register("Softmax", "LogSoftmax", "Hardmax", "LpNormalization")
 class MixesOneAxis(Operator):
     """Every element along `axis` depends on all others along it: that axis stays, the others are carried."""
 
@@ -87,9 +93,16 @@ class MixesOneAxis(Operator):
         """The only input."""
         return range(1)
 
+    def mixed(self, node: ir.Node) -> range:
+        """The axes that are mixed: one; before opset 13, of a softmax, that axis and all behind it."""
+        rank = len(sizes(source_of(node)))
+        one = opset_of(node) >= 13 or node.op_type == "LpNormalization"
+        axis = node.attributes.get_int("axis", -1 if one else 1) % rank
+        return range(axis, axis + 1 if one else rank)
+
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """Pin the mixed axes, hand on the others."""
-        source, mixed = source_of(node), _mixed_axes(node)
+        source, mixed = source_of(node), self.mixed(node)
         for axis in spaces.axes_of(source):
             units = spaces.get(source, axis)
             assert units is not None
@@ -98,10 +111,72 @@ class MixesOneAxis(Operator):
             else:
                 spaces.put(node.outputs[0], axis, units)
 
+    def demand(self, node: ir.Node, demand: Demand) -> None:
+        """Mixed axes are demanded whole, the others as far as the output's are."""
+        source, mixed = source_of(node), self.mixed(node)
+        for axis in demand.spaces.axes_of(source):
+            demand.add(source, axis, EVERYTHING if axis in mixed else demand.of(node.outputs[0], axis))
 
-def _mixed_axes(node: ir.Node) -> range:
-    """One axis; before opset 13, that axis and all behind it."""
-    rank = len(sizes(source_of(node)))
-    one = opset_of(node) >= 13
-    axis = node.attributes.get_int("axis", -1 if one else 1) % rank
-    return range(axis, axis + 1 if one else rank)
+
+@register("LayerNormalization", "RMSNormalization")
+class LayerNormalization(MixesOneAxis):
+    """`axis` and all axes behind it are mixed and keep their scale; those before are carried."""
+
+    def mixed(self, node: ir.Node) -> range:
+        """From `axis` to the last."""
+        rank = len(sizes(source_of(node)))
+        return range(node.attributes.get_int("axis", -1) % rank, rank)
+
+
+@register("InstanceNormalization")
+class InstanceNormalization(Operator):
+    """out[n, c] = scale[c] * (in[n, c] - its mean) / its deviation + bias[c]: channel by channel."""
+
+    def followed(self, node: ir.Node) -> Container[int]:
+        """The input, the scale and the bias."""
+        return range(3)
+
+    def couple(self, node: ir.Node, spaces: Spaces) -> None:
+        """One space through the input, both parameters and the output."""
+        source = source_of(node)
+        units = spaces.get(source, 1)
+        if units is None or _parameters(node) is None:
+            super().couple(node, spaces)
+            return
+        for value, axis in ((node.inputs[1], 0), (node.inputs[2], 0), (node.outputs[0], 1)):
+            assert value is not None
+            spaces.put(value, axis, units)
+        for axis in set(spaces.axes_of(source)) - {1}:
+            spaces.pin_axis(source, axis, f"a position in {describe(node)}")
+
+    def constants(self, node: ir.Node, constants: Constants) -> None:
+        """The bias, where the scale or the input is zero.
+
+        Of another constant the deviation is zero too, but its float32 mean is off by a rounding that is then
+        divided by the root of epsilon: too much to promise.
+        """
+        parameters = _parameters(node)
+        if parameters is not None and constants.spaces.get(node.outputs[0], 1) is not None:
+            silent = (parameters[0] == 0) | (constants.of(source_of(node), 1) == 0)
+            constants.put(node.outputs[0], 1, np.where(silent, parameters[1], np.nan))
+
+    def demand(self, node: ir.Node, demand: Demand) -> None:
+        """Demand the channels whose scale is not zero."""
+        parameters = _parameters(node)
+        if parameters is None or demand.spaces.get(node.outputs[0], 1) is None:
+            super().demand(node, demand)
+            return
+        for axis in demand.spaces.axes_of(source_of(node)):
+            wanted = demand.of(node.outputs[0], 1) & (parameters[0] != 0) if axis == 1 else EVERYTHING
+            demand.add(source_of(node), axis, wanted)
+
+
+def _parameters(node: ir.Node) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+    """Scale and bias per channel, float64; None where they are not one finite constant for each."""
+    scale, bias = (array_of(value) for value in node.inputs[1:3])
+    channels = sizes(source_of(node))[1]
+    if scale is None or bias is None or scale.shape != (channels,) or bias.shape != (channels,):
+        return None
+    if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
+        return None
+    return scale.astype(np.float64), bias.astype(np.float64)

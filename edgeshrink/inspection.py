@@ -9,7 +9,7 @@ from edgeshrink.bake.explain import LayerChange
 from edgeshrink.checkpoint import CheckpointContents, LayerFacts
 from edgeshrink.cost import Cost, cost
 from edgeshrink.manifest import PassRecord, Source
-from edgeshrink.pipeline import Progress, Request, bake, load_network, silent
+from edgeshrink.pipeline import Progress, Request, bake, load_network, silent, source_of
 
 __all__ = ["Forecast", "Inspection", "inspect"]
 
@@ -62,8 +62,7 @@ def inspect(request: Request, progress: Progress = silent) -> Inspection:
             trust_pickle=request.trust_pickle,
         )
         if not _network_is_known(request, contents):
-            source = Source(contents.name, contents.sha256, contents.format)
-            return _inspection(source, contents, None, contents.warnings)
+            return _inspection(source_of(contents, request), contents, None, contents.warnings)
     network, traced = load_network(request, progress)
     model = traced.model
     before = cost(model)

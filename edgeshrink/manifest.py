@@ -48,11 +48,24 @@ PROVEN_AGAINST = {
 
 @dataclass(frozen=True)
 class Source:
-    """The file a bundle was made from: name without folders, sha256 in hex, format in words."""
+    """The file a bundle was made from.
+
+    Attributes:
+        name: Without folders.
+        sha256: In hex.
+        format: In words.
+        arch: The factory that built the network, as it was given; None where the file holds the network.
+        masks: The sidecar file of masks, name and sha256; None where there was none.
+        dendrite_activation: The dendrites' activation, which is in no weight file, and where it was taken
+            from; None without dendrites.
+    """
 
     name: str
     sha256: str
     format: str
+    arch: str | None = None
+    masks: Mapping[str, str] | None = None
+    dendrite_activation: Mapping[str, str] | None = None
 
     @staticmethod
     def of_file(path: Path, file_format: str) -> Source:

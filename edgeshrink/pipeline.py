@@ -33,6 +33,7 @@ from edgeshrink.bake.trim_kernels import TrimKernels
 from edgeshrink.bundle import Bundle, Draft, check_target, new_bundle, read_bundle
 from edgeshrink.cost import cost
 from edgeshrink.devices import Device, device
+from edgeshrink.digest import sha256_of
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec, Samples, read_samples
 from edgeshrink.lower import lower
@@ -53,6 +54,7 @@ __all__ = [
     "export",
     "load_network",
     "silent",
+    "source_of",
 ]
 
 # In this order, and for these reasons:
@@ -180,11 +182,24 @@ def load_network(request: Request, progress: Progress = silent) -> tuple[Network
         trust_pickle=request.trust_pickle,
     )
     contents = loaded.contents
-    source = Source(contents.name, contents.sha256, contents.format)
+    source = source_of(contents, request)
     progress("tracing the network")
     traced = trace_module(loaded.module, _input_specs(request, samples, contents.inputs))
     warnings = (*contents.warnings, *traced.warnings)
     return Network(loaded.module, source, contents, samples, warnings), traced
+
+
+def source_of(contents: checkpoint.CheckpointContents, request: Request) -> Source:
+    """Say where a network came from, with all that was given to read it."""
+    activation = contents.activation
+    return Source(
+        contents.name,
+        contents.sha256,
+        contents.format,
+        arch=request.arch,
+        masks={"name": request.masks.name, "sha256": sha256_of(request.masks)} if request.masks else None,
+        dendrite_activation={"name": activation, "from": contents.activation_source} if activation else None,
+    )
 
 
 def _load_onnx(request: Request, samples: Samples | None) -> tuple[Network, Traced]:

@@ -37,6 +37,8 @@ def test_writes_every_part_of_a_bundle(bundle):
 def test_the_manifest_says_where_it_came_from_and_what_was_proven(bundle):
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert manifest["source"]["name"] == "model.pt"
+    assert manifest["source"]["arch"] == ARCH
+    assert manifest["source"]["dendrite_activation"] is None
     assert manifest["device"] == "jetson-nano"
     assert (manifest["opset"], manifest["ir_version"]) == (13, 7)
     assert manifest["inputs"] == [{"name": "image", "shape": [1, 1, 28, 28], "dtype": "float32"}]

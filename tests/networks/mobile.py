@@ -13,10 +13,10 @@ __all__ = ["efficientnet", "mobilenet", "shufflenet"]
 class Squeeze(nn.Module):
     """Channels times a number each, computed from their means."""
 
-    def __init__(self, width: int, inner: int, space: str, gate: nn.Module, then: str) -> None:
+    def __init__(self, width: int, inner: int, name: str, gate: nn.Module, then: str) -> None:
         super().__init__()
-        self.down = in_space(nn.Conv2d(width, inner, 1), space)
-        self.up = nn.Conv2d(inner, width, 1)
+        self.down = in_space(nn.Conv2d(width, inner, 1), f"{name}.squeeze")
+        self.up = in_space(nn.Conv2d(inner, width, 1), f"{name}.wide")
         self.gate, self.act = gate, act(then)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -34,7 +34,7 @@ class Inverted(nn.Module):
         self.expand = conv_bn(cin, wide, 1, f"{name}.wide", then=then)
         self.depth = conv_bn(wide, wide, size, f"{name}.wide", stride=stride, groups=wide, then=then)
         squeeze_act = "relu" if isinstance(gate, nn.Hardsigmoid) else "swish"
-        self.squeeze = Squeeze(wide, inner, f"{name}.squeeze", gate, squeeze_act) if inner else nn.Identity()
+        self.squeeze = Squeeze(wide, inner, name, gate, squeeze_act) if inner else nn.Identity()
         self.project = conv_bn(wide, cout, 1, name.split("/")[0], then="")
         self.adds = stride == 1 and "/" in name and not name.endswith("/0")
 

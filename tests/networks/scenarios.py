@@ -32,6 +32,11 @@ def half_of_heads(space: str, size: int) -> int:
     return half(space, size) if space.endswith(".heads") else size
 
 
+def half_of_layers(space: str, size: int) -> int:
+    """Half of the units stay that a layer writes, and all heads and recurrent states: none is copied."""
+    return size if space.endswith(".heads") or space == "hidden" else half(space, size)
+
+
 def masked_with_zero_bias(network: nn.Module) -> None:
     """Half of each space is zero, and so is all that would give it a constant."""
     for layer, dead in _spaces(network):
@@ -122,7 +127,7 @@ IDEALS: dict[str, Left] = {
     "zero bias": half,
     "live bias": half,
     "heads": half_of_heads,
-    "duplicated": half,
+    "duplicated": half_of_layers,
     "nothing": lambda _, size: size,
 }
 

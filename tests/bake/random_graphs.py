@@ -14,6 +14,7 @@ import onnx_ir as ir
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.bake.random_attention import ATTENTION
 from tests.bake.random_recurrent import recurrent
 
 __all__ = ["networks"]
@@ -522,6 +523,7 @@ STEPS: tuple[tuple[Callable[[Builder], None], int], ...] = (
     *((global_pool, 2), (combine, 4), (gate, 1), (with_constant, 3), (concat, 2), (channels_last, 1)),
     *((flatten, 2), (unflatten, 1), (linear, 4), (softmax, 1)),
     *CHANNEL_MOVES,
+    *ATTENTION,
     (twins, 2),
     (recurrent, 2),
 )

@@ -2,7 +2,8 @@
 
 Exact: every row of a softmax sums to 1, so what is the same at every position passes it unchanged, and the
 layer behind takes it into its bias. Only biases of rows whose weights are all zero move: their values become
-zero, and a head of them can leave.
+zero, and a head of them can leave. The columns that read only such zeros are made zeros themselves, which
+says so also where query, key and value are one layer, whose parts an analysis by axis cannot tell apart.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import onnx_ir as ir
 
 from edgeshrink.bake.base import BakePass
 from edgeshrink.graph.constants import array_of
-from edgeshrink.graph.edit import add_constant, add_to_bias, set_input
+from edgeshrink.graph.edit import add_constant, add_to_bias, is_shared, replace_weight, set_input
 from edgeshrink.graph.operators.base import operator_of, opset_of, sizes
 from edgeshrink.graph.operators.contraction import Axes, Contraction, layers
 from edgeshrink.graph.operators.factors import runs
@@ -33,10 +34,10 @@ class MoveValueBiases(BakePass):
     """Move the biases of dead value rows into the layer behind the attention."""
 
     def rewrite(self, model: ir.Model) -> dict[str, int]:
-        """Returns the number of biases moved."""
+        """Returns the number of biases moved and of columns made zeros."""
         graph = model.graph
         moved = sum(_move(graph, node, axes) for node, axes in list(layers(graph)) if node.op_type in _LAYERS)
-        return {"biases": moved} if moved else {}
+        return {"biases and columns": moved} if moved else {}
 
 
 @dataclass
@@ -59,7 +60,7 @@ def _move(graph: ir.Graph, layer: ir.Node, axes: Axes) -> int:
     bias = array_of(adder.inputs[index]) if len(adder.inputs) > index else None
     if weight is None or bias is None or bias.shape != (weight.shape[axes.rows],):
         return 0
-    dead = ~weight.any(axis=axes.columns) & (bias != 0) & np.isfinite(bias)
+    dead = ~weight.any(axis=axes.columns) & np.isfinite(bias)
     if not dead.any() or layer.attributes.get_float("beta", 1.0) != 1.0:
         return 0
     output = adder.outputs[0]
@@ -73,11 +74,31 @@ def _move(graph: ir.Graph, layer: ir.Node, axes: Axes) -> int:
     for node, at, entries in walk.deposits:
         given = np.where(entries >= 0, numbers[entries], 0.0)
         operator = operator_of(node)
+        if not given.any():
+            continue
         assert isinstance(operator, Contraction)
         add_to_bias(node, operator.matrix(node, at)[:, :, 0].astype(np.float64) @ given)
+    columns = sum(
+        _silence(node, at, np.isin(entries, np.flatnonzero(good))) for node, at, entries in walk.deposits
+    )
+    if not numbers.any():
+        return columns
     name = f"{_bias_name(adder, index)}_moved"
     set_input(adder, index, add_constant(graph, name, np.where(good, 0, bias).astype(bias.dtype)))
-    return int(good.sum())
+    return int((numbers != 0).sum()) + columns
+
+
+def _silence(node: ir.Node, axes: Axes, silent: npt.NDArray[np.bool_]) -> int:
+    """Make the columns zeros that read nothing but zeros; returns how many were not."""
+    weight = node.inputs[1]
+    array = array_of(weight)
+    if weight is None or array is None or is_shared(weight):
+        return 0
+    columns = silent & array.any(axis=axes.rows)
+    if columns.any():
+        kept = np.expand_dims(~columns, axes.rows)
+        replace_weight(weight, np.where(kept, array, np.zeros((), array.dtype)))
+    return int(columns.sum())
 
 
 def _bias_name(adder: ir.Node, index: int) -> str:

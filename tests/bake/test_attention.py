@@ -140,3 +140,12 @@ def test_value_biases_move_through_what_only_moves_elements(text: str):
     before = model(text, given)
     after = run_pass(before, MoveValueBiases)
     assert any(name.endswith("_moved") for name in after.graph.initializers)
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.5])
+def test_heads_of_dead_values_in_a_fused_projection_leave_too(bias: float):
+    given = arrays()
+    values = [24 + i for i in of_heads(1)]
+    given["w"][:, values], given["b"][values] = 0, bias
+    after = bake(model(FUSED, given))
+    assert cut(after) == {(12, 27), (9, 12)}

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeshrink.checkpoint.arranged import Arranged
-from edgeshrink.checkpoint.facts import LayerFacts, layer_facts
+from edgeshrink.checkpoint.facts.layers import LayerFacts, layer_facts
+from edgeshrink.checkpoint.layouts.arranged import Arranged
 from edgeshrink.digest import sha256_of
 from edgeshrink.inputs import InputSpec
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeshrink.checkpoint.containers.stored import Opening, Stored
 from edgeshrink.checkpoint.contents import LoadedCheckpoint
-from edgeshrink.checkpoint.factory import CLASSES, FORM, build_network
-from edgeshrink.checkpoint.fit import require_fit
-from edgeshrink.checkpoint.growing import grow
-from edgeshrink.checkpoint.names import match_first_words
-from edgeshrink.checkpoint.network_names import network_name
-from edgeshrink.checkpoint.perforatedai_layer import layer_finder
+from edgeshrink.checkpoint.layouts.perforatedai_layer import layer_finder
+from edgeshrink.checkpoint.masks.unmasking import take_off_masks
+from edgeshrink.checkpoint.network.factory import CLASSES, FORM, build_network
+from edgeshrink.checkpoint.network.fit import require_fit
+from edgeshrink.checkpoint.network.growing import grow
+from edgeshrink.checkpoint.network.prefixes import match_first_words
+from edgeshrink.checkpoint.network.tensor_names import network_name
+from edgeshrink.checkpoint.network.weights import put_weights
 from edgeshrink.checkpoint.reading import read_file
-from edgeshrink.checkpoint.stored import Opening, Stored
-from edgeshrink.checkpoint.unmasking import take_off_masks
-from edgeshrink.checkpoint.weights import put_weights
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from edgeshrink.checkpoint.arranged import Arranged
+    from edgeshrink.checkpoint.layouts.arranged import Arranged
 
 __all__ = ["load"]
 

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.activation import choose_activation, ignored_activation
+from edgeshrink.checkpoint.containers.stored import Opening, Stored
 from edgeshrink.checkpoint.contents import CheckpointContents
-from edgeshrink.checkpoint.masking import oddity
-from edgeshrink.checkpoint.masks import bake_masks
-from edgeshrink.checkpoint.names import strip_prefixes
-from edgeshrink.checkpoint.parametrizations import Found
+from edgeshrink.checkpoint.masks.baking import bake_masks
+from edgeshrink.checkpoint.masks.masking import oddity
+from edgeshrink.checkpoint.masks.parametrizations import Found
+from edgeshrink.checkpoint.masks.sidecar import read_sidecar
+from edgeshrink.checkpoint.network.prefixes import strip_prefixes
 from edgeshrink.checkpoint.registry import container_of, layout_of
-from edgeshrink.checkpoint.sidecar import read_sidecar
-from edgeshrink.checkpoint.stored import Opening, Stored
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from edgeshrink.checkpoint.arranged import Arranged
+    from edgeshrink.checkpoint.layouts.arranged import Arranged
 
 __all__ = ["Reading", "read", "read_file"]
 

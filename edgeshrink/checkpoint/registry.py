@@ -1,8 +1,9 @@
 """Which containers and layouts there are, and which of them a file or a set of names is.
 
 A container is a kind of file: it recognises its bytes and reads them into named tensors, or says why it
-cannot be read and what to do. A layout is a way of naming tensors. To add one: write one file here, decorate
-its class, and name the file in ``_CONTAINERS`` or ``_LAYOUTS`` (order matters: the first that matches wins).
+cannot be read and what to do. A layout is a way of naming tensors. To add one: write one file in
+``containers/`` or ``layouts/``, decorate its class, and name the file in ``_CONTAINERS`` or ``_LAYOUTS``
+(order matters: the first that matches wins).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from edgeshrink.checkpoint.arranged import Arranged
-    from edgeshrink.checkpoint.stored import Opening, Stored
+    from edgeshrink.checkpoint.containers.stored import Opening, Stored
+    from edgeshrink.checkpoint.layouts.arranged import Arranged
 
 __all__ = [
     "Container",
@@ -101,7 +102,7 @@ def container_of(path: Path) -> Container:
     """
     head = _head(path)
     for file in _CONTAINERS:
-        importlib.import_module(f"edgeshrink.checkpoint.{file}")
+        importlib.import_module(f"edgeshrink.checkpoint.containers.{file}")
         container = _containers[file]
         if container.recognises(path, head):
             container.check(path)
@@ -116,7 +117,7 @@ def layout_of(names: Iterable[str]) -> Layout:
     """Find the layout that tensor names follow; plain is the last resort."""
     names = list(names)
     for file in _LAYOUTS:
-        importlib.import_module(f"edgeshrink.checkpoint.{file}")
+        importlib.import_module(f"edgeshrink.checkpoint.layouts.{file}")
         if _layouts[file].matches(names):
             return _layouts[file]
     raise AssertionError("the plain layout matches any names")

@@ -273,8 +273,8 @@ def test_an_optimizers_file_is_told(tmp_path: Path) -> None:
 def test_a_file_of_masks_alone_is_warned_of(tmp_path: Path) -> None:
     torch.save({"fc1.weight_mask": torch.ones(7, 6)}, tmp_path / "masks.pt")
     torch.save({"model": Mlp().state_dict()}, tmp_path / "net.pt")
+    from edgeshrink.checkpoint.containers.stored import Opening
     from edgeshrink.checkpoint.registry import container_of
-    from edgeshrink.checkpoint.stored import Opening
 
     stored = container_of(tmp_path / "masks.pt").read(tmp_path / "masks.pt", Opening())
     assert "--masks" in stored.warnings[0]

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from edgeshrink.checkpoint import read
-from edgeshrink.checkpoint.arranged import Arranged, Dendrites
-from edgeshrink.checkpoint.facts import LayerFacts, layer_facts
+from edgeshrink.checkpoint.facts.layers import LayerFacts, layer_facts
+from edgeshrink.checkpoint.layouts.arranged import Arranged, Dendrites
 from edgeshrink.dendrites import MaskedGroupedConv1d, MaskedGroupedConv2d
 
 

@@ -15,7 +15,7 @@ from torch.ao.pruning import WeightNormSparsifier
 from torch.nn.utils import parametrize, prune
 
 from edgeshrink.checkpoint import load, read
-from edgeshrink.checkpoint.masks import bake_masks
+from edgeshrink.checkpoint.masks.baking import bake_masks
 from edgeshrink.dendrites import MaskedGroupedConv2d
 from edgeshrink.errors import InputError
 from tests.checkpoint.networks import Mlp, input_for

@@ -13,7 +13,7 @@ from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
 
 from edgeshrink.checkpoint import load, read
-from edgeshrink.checkpoint.perforatedai_training import PerforatedAITraining
+from edgeshrink.checkpoint.layouts.perforatedai_training import PerforatedAITraining
 from edgeshrink.errors import InputError
 from tests.checkpoint.networks import Mlp, TiedNet, input_for
 from tests.checkpoint.perforate import grown, one_more, save, tensors_of

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from edgeshrink.checkpoint import load, read
-from edgeshrink.checkpoint.inert_pickle import Name, Record, interpret
+from edgeshrink.checkpoint.pickles.interpreter import Name, Record, interpret
 from edgeshrink.errors import InputError
 from tests.checkpoint.networks import Mlp
 

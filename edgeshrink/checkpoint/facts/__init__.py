@@ -1,0 +1,1 @@
+"""What tensors tell of the layers they belong to, without the network's code."""

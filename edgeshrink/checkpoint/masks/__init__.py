@@ -1,0 +1,1 @@
+"""Masks wherever they come from: multiplied into the parameters they mask."""

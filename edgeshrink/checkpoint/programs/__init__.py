@@ -1,0 +1,1 @@
+"""What torch.export's files hold: a program of operators, checked, and made a network again."""

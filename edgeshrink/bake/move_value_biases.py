@@ -198,7 +198,11 @@ def _reshaped(node: ir.Node, ids: Ids) -> list[Ids] | None:
                     shape[axis] = length
     if any(ids.shape[axis] != 1 and axis not in covered for axis in range(ids.ndim)):
         return None
-    return [np.broadcast_to(ids, full).reshape(new)]
+    places = np.broadcast_to(ids, full).reshape(new)
+    for axis in range(places.ndim):  # a batch that was merged with the heads and is split off again
+        first = places.take([0], axis=axis)
+        places = first if (places == first).all() else places
+    return [places]
 
 
 def _selected(node: ir.Node, ids: Ids) -> list[Ids] | None:

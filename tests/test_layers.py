@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LADDER = (
     {"errors", "digest", "onnx_bytes", "zip_faults"},
-    {"graph", "cost", "devices", "machine", "npz", "inputs", "signature", "dendrites"},
+    {"graph", "cost", "devices", "parsers", "machine", "npz", "inputs", "signature", "dendrites"},
     {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "verify"}
     | {"bundle", "manifest", "proof"},
     {"pipeline", "inspection", "comparison", "zoo"},

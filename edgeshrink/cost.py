@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import prod
 
 import onnx_ir as ir
-import onnx_ir.passes.common as passes
 
+from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.onnx_bytes import size_of
 
 __all__ = ["Cost", "cost"]
@@ -50,7 +50,7 @@ def _with_shapes(model: ir.Model, nodes: list[ir.Node]) -> list[ir.Node]:
     if all(value is None or value.shape is not None for value in counted):
         return nodes
     copy = model.clone()
-    passes.ShapeInferencePass(check_type=False, strict_mode=False)(copy)
+    infer_shapes(copy)
     return list(copy.graph.all_nodes())
 
 

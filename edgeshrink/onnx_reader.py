@@ -13,6 +13,7 @@ import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
 from edgeshrink.errors import InputError
+from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.inputs import InputSpec, random_inputs
 from edgeshrink.onnx_guard import require_small, require_sound
 from edgeshrink.verify import compare_outputs, run_onnx
@@ -178,8 +179,7 @@ def _require_bounded_values(model: ir.Model, path: Path) -> None:
     """Refuse a graph that computes a value which no board holds: folding it would take all memory here."""
     made = [value for node in model.graph.all_nodes() for value in node.outputs]
     if any(value.shape is None for value in made):
-        # Without following values: onnx itself would write out every number of a Range.
-        passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
+        infer_shapes(model)
     for value in made:
         sizes = [size for size in value.shape or () if isinstance(size, int)]
         if prod(sizes) > _MOST_ELEMENTS:
@@ -194,7 +194,7 @@ def _infer_anew(model: ir.Model) -> None:
     for node in model.graph.all_nodes():
         for made in node.outputs:
             made.shape = None
-    passes.ShapeInferencePass(check_type=False, strict_mode=False)(model)
+    infer_shapes(model)
 
 
 def _fix_batch(model: ir.Model) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
-from onnx_ir.passes.common import InlinePass, ShapeInferencePass
+from onnx_ir.passes.common import InlinePass
 
 from edgeshrink import checkpoint
 from edgeshrink.bake.base import BakePass
@@ -35,6 +35,7 @@ from edgeshrink.cost import cost
 from edgeshrink.devices import Device, device
 from edgeshrink.digest import sha256_of
 from edgeshrink.errors import InputError
+from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.inputs import InputSpec, Samples, read_samples
 from edgeshrink.lower import lower
 from edgeshrink.manifest import Interface, Made, PassRecord, Source, build_manifest
@@ -245,7 +246,7 @@ def bake(model: ir.Model, progress: Progress = silent, after_each: AfterEach = u
     """
     if any(value.shape is None for node in model.graph for value in node.outputs):
         InlinePass()(model)
-        ShapeInferencePass(strict_mode=False)(model)
+        infer_shapes(model)
     records = []
     layers: list[LayerUnits] = []
     for index, rewrite in enumerate(BAKE_PASSES):

@@ -12,11 +12,11 @@ import onnx_ir as ir
 from onnx_ir.passes.common import (
     LiftConstantsToInitializersPass,
     RemoveUnusedNodesPass,
-    ShapeInferencePass,
 )
 from onnxscript.optimizer import fold_constants
 
 from edgeshrink.bake.base import BakePass
+from edgeshrink.graph.shapes import infer_shapes
 
 __all__ = ["FoldConstants"]
 
@@ -56,7 +56,7 @@ def _infer_shapes(model: ir.Model) -> bool:
     values = [value for node in model.graph for value in node.outputs]
     if all(value.shape is not None and value.shape.is_static() for value in values):
         return False
-    return bool(ShapeInferencePass(strict_mode=False)(model).modified)
+    return infer_shapes(model)
 
 
 def _count_constants(model: ir.Model) -> int:

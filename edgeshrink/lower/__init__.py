@@ -10,6 +10,7 @@ import onnx_ir.passes.common as passes
 
 from edgeshrink.devices import Device
 from edgeshrink.errors import EdgeshrinkError, UnsupportedError
+from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.lower.cast_like import LowerCastLike
 from edgeshrink.lower.gelu import LowerGelu
 from edgeshrink.lower.group_normalization import LowerGroupNormalization
@@ -17,13 +18,14 @@ from edgeshrink.lower.hard_swish import LowerHardSwish
 from edgeshrink.lower.layer_normalization import LowerLayerNormalization
 from edgeshrink.lower.mish import LowerMish
 from edgeshrink.lower.names import NameNodesAfterModules, module_path
-from edgeshrink.lower.opsets import faults_at
+from edgeshrink.lower.opsets import drop_what_says_nothing, faults_at
 from edgeshrink.lower.pad_axes import LowerPadAxes
 from edgeshrink.lower.pool_ceil_mode import LowerPoolCeilMode
 from edgeshrink.lower.reduce_axes import LowerReduceAxes
 from edgeshrink.lower.rule import NodeRule
 from edgeshrink.lower.shape_range import LowerShapeRange
 from edgeshrink.lower.split_num_outputs import LowerSplitNumOutputs
+from edgeshrink.lower.target import Target
 from edgeshrink.lower.tidy import StripNotes
 
 __all__ = ["RULES", "LowerReport", "lower"]
@@ -78,8 +80,8 @@ def lower(model: ir.Model, device: Device) -> LowerReport:
     before = versions.get("", 1), model.ir_version
     passes.InlinePass()(model)
     passes.TopologicalSortPass()(model)
-    target = min(before[0], device.opset)
-    rules = [rule(target) for rule in RULES] if target < before[0] else []
+    target = Target.of(device, before[0])
+    rules = [rule(target) for rule in RULES]
     declared = [output.shape for output in model.graph.outputs]
     _know_types(model)
     for rule in rules:
@@ -87,8 +89,11 @@ def lower(model: ir.Model, device: Device) -> LowerReport:
     for output, shape in zip(model.graph.outputs, declared, strict=True):
         output.shape = shape  # the old opset's inference is not always right; the new one's follows
     passes.RemoveUnusedNodesPass()(model)
-    _require_all_lowered(model, device, before[0], target)
-    versions[""] = target
+    _require_all_lowered(model, device, target)
+    for node in model.graph.all_nodes():
+        if node.domain == "":
+            drop_what_says_nothing(node, target.opset)
+    versions[""] = target.opset
     model.ir_version = min(before[1], device.ir_version)
     _tidy(model)
     if any(output.shape is None for output in model.graph.outputs):
@@ -97,30 +102,30 @@ def lower(model: ir.Model, device: Device) -> LowerReport:
     check(model)
     StripNotes()(model)  # again: checking gives every stored tensor a shape to be written twice
     fired = {type(rule).__name__: rule.fired for rule in rules if rule.fired}
-    return LowerReport(fired, (before[0], target), (before[1], model.ir_version))
+    return LowerReport(fired, (before[0], target.opset), (before[1], model.ir_version))
 
 
 def _know_types(model: ir.Model) -> None:
     """Infer types and shapes where any is missing: some rules need them."""
     made = [value for node in model.graph.all_nodes() for value in node.outputs]
     if any(value.type is None or value.shape is None for value in made):
-        passes.ShapeInferencePass(check_type=False, strict_mode=False)(model)
+        infer_shapes(model)
 
 
-def _require_all_lowered(model: ir.Model, device: Device, opset: int, target: int) -> None:
+def _require_all_lowered(model: ir.Model, device: Device, target: Target) -> None:
     lines = []
     for node in model.graph.all_nodes():
         if node.domain != "":
             foreign = device.runtime != "onnxruntime"  # which has operators of its own
             faults = [f"its domain {node.domain!r} is not ONNX's"] if foreign else []
         else:
-            faults = faults_at(node, opset, target)
+            faults = faults_at(node, target.source, target.opset)
         if faults:
             where = module_path(node) or node.name or f"the graph, output {node.outputs[0].name}"
             lines.append(f"- {node.op_type} in {where}: {'; '.join(faults)}")
     if lines:
         raise UnsupportedError(
-            f"{device.name} takes opset {target}, and these nodes cannot be written in it:\n"
+            f"{device.name} takes opset {target.opset}, and these nodes cannot be written in it:\n"
             + "\n".join(lines),
             "Replace the operation in forward, or choose another device: `edgeshrink devices` lists them.",
         )

@@ -34,6 +34,7 @@ EVERYTHING: Mask = np.ones(1, dtype=bool)
 Kept = Callable[[ir.Value, int], Mask]
 """Which indices along an axis of a value stay, one truth value each."""
 
+_LONGEST_AXIS = 2**26  # of a value that the analysis follows: it holds a few numbers for each index
 _OLDEST_OPSET = 7  # before it, Add and its like broadcast by an attribute of their own
 
 
@@ -120,16 +121,22 @@ def operator_of(node: ir.Node) -> Operator:
     """The meaning of a node, as its opset has it.
 
     The safe default for an unknown op type, a custom domain, an opset older than broadcasting as we know it,
-    a value without a shape (outputs that nobody takes may lack theirs), or several outputs where the operator
-    is not made for them.
+    a value without a shape (outputs that nobody takes may lack theirs) or with an axis of absurd length, or
+    several outputs where the operator is not made for them.
     """
     values = [*node.inputs, *(value for value in node.outputs if value.name != "" or value.uses())]
-    unshaped = any(value is not None and value.shape is None for value in values)
+    unshaped = any(value is not None and not _is_tractable(value) for value in values)
     custom = node.domain != "" or opset_of(node) < _OLDEST_OPSET
     if custom or unshaped:
         return _UNKNOWN
     operator = _REGISTRY.get(node.op_type, _UNKNOWN)
     return operator if len(node.outputs) == 1 or operator.several_outputs else _UNKNOWN
+
+
+def _is_tractable(value: ir.Value) -> bool:
+    return value.shape is not None and all(
+        not isinstance(size, int) or size <= _LONGEST_AXIS for size in value.shape
+    )
 
 
 def opset_of(node: ir.Node) -> int:

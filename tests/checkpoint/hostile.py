@@ -15,12 +15,19 @@ import torch
 
 Builder = Callable[[Path], Path]
 FILES: dict[str, Builder] = {}
+LOADABLE: dict[str, Builder] = {}
 MARKER = "executed"
 
 
 def hostile(build: Builder) -> Builder:
     """Add a file to the corpus, under its function's name."""
     FILES[build.__name__] = build
+    return build
+
+
+def loadable(build: Builder) -> Builder:
+    """Add a file that may be read, as long as nobody computes what it asks for."""
+    LOADABLE[build.__name__] = build
     return build
 
 
@@ -359,3 +366,40 @@ def program_that_evaluates_a_string(folder: Path) -> Path:
                 data = data.replace(b'"expr_str": "Symbol', b'"expr_str": "' + evil.encode() + b" or Symbol")
             new.writestr(info.filename, data)
     return folder / "net.pt2"
+
+
+def onnx_that_explodes(folder: Path, op_type: str, *inputs: str) -> Path:
+    """A value of 10^10 elements, whose length is computed."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    stored = {"a": np.array([100_000]), "zero": np.array(0), "one": np.array(1), "w": np.ones(1, np.float32)}
+    nodes = [
+        helper.make_node("Mul", ["a", "a"], ["length"]),
+        helper.make_node("Squeeze", ["length"], ["end"]),
+        helper.make_node(op_type, list(inputs), ["vast"]),
+        helper.make_node("Cast", ["vast"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "real"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
+    constants = [numpy_helper.from_array(array, name) for name, array in stored.items()]
+    graph = helper.make_graph(nodes, "g", [x], [y], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), folder / "net.onnx")
+    return folder / "net.onnx"
+
+
+@loadable
+def onnx_whose_expand_explodes(folder: Path) -> Path:
+    return onnx_that_explodes(folder, "Expand", "w", "length")
+
+
+@loadable
+def onnx_whose_tile_explodes(folder: Path) -> Path:
+    return onnx_that_explodes(folder, "Tile", "w", "length")
+
+
+@loadable
+def onnx_whose_range_explodes(folder: Path) -> Path:
+    return onnx_that_explodes(folder, "Range", "zero", "end", "one")

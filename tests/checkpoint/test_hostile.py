@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.checkpoint.hostile import FILES, MARKER
+from tests.checkpoint.hostile import FILES, LOADABLE, MARKER
 
 MOST_BYTES = 1_000_000_000
 MOST_SECONDS = 10
@@ -19,7 +19,7 @@ MOST_SECONDS = 10
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Inspect every file as a user would, each in a process of its own."""
     paths = {}
-    for name, build in FILES.items():
+    for name, build in (FILES | LOADABLE).items():
         folder = tmp_path_factory.mktemp(name)
         paths[name] = build(folder)
     command = [sys.executable, "-m", "tests.checkpoint.run_limited", *map(str, paths.values())]
@@ -41,7 +41,13 @@ def test_a_hostile_file_is_refused_in_one_clear_error(outcomes: dict[str, dict[s
     assert len(outcome["told"]) < 2500, "one clear error is no dump"
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", LOADABLE)
+def test_what_need_not_be_computed_is_no_fault(outcomes: dict[str, dict[str, Any]], name: str) -> None:
+    assert outcomes[name]["status"] == 0, outcomes[name]
+    assert "Traceback" not in outcomes[name]["told"]
+
+
+@pytest.mark.parametrize("name", FILES | LOADABLE)
 def test_a_hostile_file_takes_little_memory_and_time(outcomes: dict[str, dict[str, Any]], name: str) -> None:
     assert outcomes[name]["bytes"] < MOST_BYTES
     assert outcomes[name]["seconds"] < MOST_SECONDS

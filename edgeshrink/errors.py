@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["EdgeshrinkError", "InputError", "ParityError", "UnsupportedError", "printable"]
+__all__ = ["EdgeshrinkError", "InputError", "ParityError", "UnsupportedError", "no_such_file", "printable"]
 
 
 def printable(text: str) -> str:
@@ -42,6 +42,13 @@ class InputError(EdgeshrinkError):
     """The call or a file it names is wrong. Exit status 2."""
 
     exit_status = 2
+
+
+def no_such_file(path: object) -> InputError:
+    """The error of a file that is not there."""
+    return InputError(
+        f"There is no file {path}.", "Check the path; it is taken relative to the current folder."
+    )
 
 
 class ParityError(EdgeshrinkError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeshrink.errors import InputError
+from edgeshrink.errors import InputError, no_such_file
 from edgeshrink.npz import read_npz
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 DTYPES = ("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 _FORM = "The form is [NAME:]1x3x224x224[:dtype], for example 1x3x224x224 or tokens:1x128:int64."
+_SAVE = "Write it with numpy.savez(path, <input name>=array, labels=classes), samples along the first axis."
 _MOST_BYTES = 256_000_000  # of samples that pack well: zeros, say, which a zip makes a thousand times smaller
 _MOST_TIMES_PACKED = 50
 _MOST_ELEMENTS = 2**31  # more than any board holds; catches a digit too many
@@ -102,9 +103,7 @@ def read_samples(path: str | Path) -> Samples:
     try:
         arrays = read_npz(path, _SAVE, most_in_all=_MOST_BYTES + _MOST_TIMES_PACKED * path.stat().st_size)
     except FileNotFoundError as error:
-        raise InputError(
-            f"There is no file {path}.", "Check the path; it is taken relative to the current folder."
-        ) from error
+        raise no_such_file(path) from error
     labels = arrays.pop("labels", None)
     counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
     if labels is not None:
@@ -119,9 +118,6 @@ def read_samples(path: str | Path) -> Samples:
     if len(set(counts.values())) > 1:
         raise InputError(f"The arrays of {path} differ in their number of samples: {_listed(counts)}.", _SAVE)
     return Samples(arrays, labels, path.name)
-
-
-_SAVE = "Write it with numpy.savez(path, <input name>=array, labels=classes), samples along the first axis."
 
 
 def _listed(counts: dict[str, int]) -> str:

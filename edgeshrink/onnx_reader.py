@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
-from edgeshrink.errors import InputError
+from edgeshrink.errors import InputError, no_such_file
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.inputs import InputSpec, random_inputs
 from edgeshrink.onnx_guard import require_small, require_sound
@@ -97,9 +97,7 @@ def _load(path: Path) -> onnx.ModelProto:
     except InputError:
         raise
     except FileNotFoundError as error:
-        raise InputError(
-            f"There is no file {path}.", "Check the path; it is taken relative to the current folder."
-        ) from error
+        raise no_such_file(path) from error
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.", "Check the file's permissions."

@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from edgeshrink.checkpoint.containers.stored import Opening, Stored
 from edgeshrink.checkpoint.contents import LoadedCheckpoint
-from edgeshrink.checkpoint.layouts.perforatedai_layer import layer_finder
 from edgeshrink.checkpoint.masks.unmasking import take_off_masks
 from edgeshrink.checkpoint.network.factory import CLASSES, FORM, build_network
 from edgeshrink.checkpoint.network.fit import require_fit
 from edgeshrink.checkpoint.network.growing import grow
 from edgeshrink.checkpoint.network.prefixes import match_first_words
-from edgeshrink.checkpoint.network.tensor_names import network_name
+from edgeshrink.checkpoint.network.tensor_names import layer_finder, network_name
 from edgeshrink.checkpoint.network.weights import put_weights
 from edgeshrink.checkpoint.reading import read_file
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-    from edgeshrink.checkpoint.layouts.arranged import Arranged
+    from edgeshrink.checkpoint.layouts.arranged import Arranged, Dendrites
+
+    _Places = dict[
+        str, tuple[str, Tensor]
+    ]  # name in the network -> (name among the arranged tensors, tensor)
 
 __all__ = ["load"]
 
@@ -96,33 +99,48 @@ def _in_network_order(arranged: Arranged, network: nn.Module) -> None:
 
 def _assemble(network: nn.Module, arranged: Arranged, activation: str, arch: str, path: str) -> nn.Module:
     """Give the plain network its dendrites, then all weights."""
-    dendritic = layer_finder(arranged.dendrites)
-    given = {}
-    for name, tensor in arranged.plain.items():
-        inside = network_name(name, network)
-        layer = dendritic(inside)
-        given[inside if layer is None else _in_layer(layer, inside, "soma.")] = (name, tensor)
+    given = _plain_places(network, arranged)
     for layer, dendrites in arranged.dendrites.items():
         soma = _find(network, layer, arch, path)
-        names: list[set[str]] = []
-        for index, branch in enumerate(dendrites.branches):
-            own = {network_name(f"{layer}.{inner}", network): inner for inner in branch}
-            names.append({name.removeprefix(f"{layer}.") for name in own})
-            for name, inner in own.items():
-                place = _in_layer(layer, name, f"dendrites.{index}.")
-                given[place] = (f"{layer}.dendrites.{index}.{inner}", branch[inner])
-        for index, tensor in enumerate(dendrites.between):
-            given[f"{layer}.between.{index}"] = (f"{layer}.between.{index}", tensor)
-        given[f"{layer}.top"] = (f"{layer}.top", dendrites.top)
+        branches = _names_inside(network, layer, dendrites)
+        given |= _dendrite_places(layer, dendrites, branches)
+        names = [set(branch) for branch in branches]
         network = _replace(network, layer, grow(soma, dendrites, names, activation, layer))
     require_fit(network, given, arranged.source, arch, path)
     put_weights(network, {name: tensor for name, (_, tensor) in given.items()})
     return network
 
 
-def _in_layer(layer: str, name: str, part: str) -> str:
-    """``conv.weight`` of layer ``conv`` as a dendritic layer has it: ``conv.soma.weight``."""
-    return f"{layer}.{part}{name.removeprefix(f'{layer}.')}"
+def _plain_places(network: nn.Module, arranged: Arranged) -> _Places:
+    """Where the plain tensors go: ``conv.weight`` of a dendritic layer ``conv`` to ``conv.soma.weight``."""
+    dendritic = layer_finder(arranged.dendrites)
+    places = {}
+    for name, tensor in arranged.plain.items():
+        inside = network_name(name, network)
+        layer = dendritic(inside)
+        place = inside if layer is None else f"{layer}.soma.{inside.removeprefix(f'{layer}.')}"
+        places[place] = (name, tensor)
+    return places
+
+
+def _names_inside(network: nn.Module, layer: str, dendrites: Dendrites) -> list[dict[str, str]]:
+    """For each dendrite: the network's name of a tensor, within the layer -> the file's."""
+    return [
+        {network_name(f"{layer}.{name}", network).removeprefix(f"{layer}."): name for name in branch}
+        for branch in dendrites.branches
+    ]
+
+
+def _dendrite_places(layer: str, dendrites: Dendrites, branches: list[dict[str, str]]) -> _Places:
+    """Where a layer's dendrites and their output weights go."""
+    places = {}
+    for index, (names, branch) in enumerate(zip(branches, dendrites.branches, strict=True)):
+        prefix = f"{layer}.dendrites.{index}."
+        for name, stored in names.items():
+            places[prefix + name] = (prefix + stored, branch[stored])
+    mixing = {f"{layer}.between.{index}": tensor for index, tensor in enumerate(dendrites.between)}
+    mixing[f"{layer}.top"] = dendrites.top
+    return places | {name: (name, tensor) for name, tensor in mixing.items()}
 
 
 def _find(network: nn.Module, layer: str, arch: str, path: str) -> nn.Module:

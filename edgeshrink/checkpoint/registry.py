@@ -124,7 +124,7 @@ def layout_of(names: Iterable[str]) -> Layout:
 
 
 def sniff(path: Path | str) -> str:
-    """Say what kind of file this is by its content: "safetensors", "torch-zip" or "onnx".
+    """Say what kind of file this is by its content, in its container's name: "safetensors", "torch-zip", ...
 
     Raises:
         InputError: Nothing that could be read, and why; see ``container_of``.

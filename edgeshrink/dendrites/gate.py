@@ -1,4 +1,4 @@
-r"""An adaptive gate: each branch of the channels is scaled by its own strength.
+"""An adaptive gate: each branch of the channels is scaled by its own strength.
 
 With x_g the channels of branch g, and a_g, b_g learned, one of each per branch:
 

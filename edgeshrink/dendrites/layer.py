@@ -1,4 +1,4 @@
-r"""A dendritic layer: a soma and its dendrites reading the same input.
+"""A dendritic layer: a soma and its dendrites reading the same input.
 
 With x the input, f the soma's layer, f_i that of dendrite i, g the activation, and per-channel weights w, t:
 

@@ -1,4 +1,4 @@
-r"""Grouped convolutions that learn which of their filters to keep.
+"""Grouped convolutions that learn which of their filters to keep.
 
 With weight W, bias b, one real-valued mask m per filter and a threshold t:
 

@@ -31,16 +31,16 @@ def loadable(build: Builder) -> Builder:
     return build
 
 
-class Runs:
-    """Leaves the marker behind when it is unpickled."""
+class Bomb:
+    """Would leave a file behind if it were ever unpickled."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
 
     def __reduce__(self) -> tuple[object, ...]:
         import os
 
-        return os.system, (f"touch {self.folder / MARKER}",)
+        return os.system, (f"touch {self.marker}",)
 
 
 def write(folder: Path, data: bytes, name: str = "net.pt") -> Path:
@@ -64,20 +64,19 @@ def system(folder: Path) -> bytes:
 
 @hostile
 def pickle_that_reduces(folder: Path) -> Path:
-    return write(folder, pickle.dumps(Runs(folder), 2))
+    return write(folder, pickle.dumps(Bomb(folder / MARKER), 2))
 
 
 @hostile
 def archive_that_reduces(folder: Path) -> Path:
-    torch.save({"state_dict": {"w": torch.ones(2)}, "x": Runs(folder)}, folder / "net.pt")
+    torch.save({"state_dict": {"w": torch.ones(2)}, "x": Bomb(folder / MARKER)}, folder / "net.pt")
     return folder / "net.pt"
 
 
 @hostile
 def archive_that_reduces_in_the_old_format(folder: Path) -> Path:
-    torch.save(
-        {"w": torch.ones(2), "x": Runs(folder)}, folder / "net.pt", _use_new_zipfile_serialization=False
-    )
+    content = {"w": torch.ones(2), "x": Bomb(folder / MARKER)}
+    torch.save(content, folder / "net.pt", _use_new_zipfile_serialization=False)
     return folder / "net.pt"
 
 
@@ -171,7 +170,7 @@ def archive_with_overlapping_entries(folder: Path) -> Path:
 def archive_with_two_pickles_of_one_name(folder: Path) -> Path:
     torch_zip(folder, pickle.dumps({}, 2))
     with zipfile.ZipFile(folder / "net.pt", "a") as archive:
-        archive.writestr("net/data.pk", pickle.dumps(Runs(folder), 2))
+        archive.writestr("net/data.pk", pickle.dumps(Bomb(folder / MARKER), 2))
     data = (folder / "net.pt").read_bytes()
     return write(folder, data.replace(b"net/data.pk\x80", b"net/data.pkl"[:-1] + b"\x80"))
 
@@ -179,7 +178,7 @@ def archive_with_two_pickles_of_one_name(folder: Path) -> Path:
 @hostile
 def archive_with_traversing_names(folder: Path) -> Path:
     with zipfile.ZipFile(folder / "net.pt", "w") as archive:
-        archive.writestr("../../data.pkl", pickle.dumps(Runs(folder), 2))
+        archive.writestr("../../data.pkl", pickle.dumps(Bomb(folder / MARKER), 2))
         archive.writestr("../../../../tmp/edgeshrink-was-here", b"x")
     return folder / "net.pt"
 

@@ -23,19 +23,10 @@ from torch import nn
 
 from edgeshrink.checkpoint import load, read, sniff
 from edgeshrink.errors import InputError
+from tests.checkpoint.hostile import Bomb
 from tests.checkpoint.networks import Mlp
 
 MLP = "tests.checkpoint.networks:Mlp"
-
-
-class Bomb:
-    """Would leave a file behind if it were ever unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return os.system, (f"touch {self.marker}",)
 
 
 def onnx_bytes() -> bytes:

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import io
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from edgeshrink.dendrites import DendriticLayer
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec
 from edgeshrink.trace import trace_module
+from tests.checkpoint.hostile import Bomb
 from tests.models import plain_cnn
 
 pytestmark = [
@@ -323,16 +323,6 @@ def test_a_tensor_named_as_no_network_can_is_refused(tmp_path: Path, linear: Pat
         stored["graph_module"]["signature"]["input_specs"][0]["parameter"]["parameter_name"] = name
 
     refused(with_model(linear, change, tmp_path / "net.pt2"))
-
-
-class Bomb:
-    """Would leave a file behind if it were ever unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return os.system, (f"touch {self.marker}",)
 
 
 @pytest.mark.parametrize("where", ["data/weights/model.pt", "data/constants/model.pt", "custom", "sample"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +50,10 @@ class ExportedProgram:
         try:
             return _read(path)
         except InputError as error:
-            if not opening.trust_pickle or not _is_archive(path):
+            if not opening.trust_pickle or not zipfile.is_zipfile(path):
                 raise
             sys.stderr.write(f"{error}\n--trust-pickle is given: torch.export.load runs what it holds.\n")
             return _trusted(path)
-
-
-def _is_archive(path: Path) -> bool:
-    return zipfile.is_zipfile(path)
 
 
 def _read(path: Path) -> Stored:
@@ -81,7 +77,7 @@ def _read(path: Path) -> Stored:
 
 def _inputs(program: Program, path: Path) -> tuple[tuple[InputSpec, ...], tuple[str, ...]]:
     """The inputs' shapes: an open batch is 1, any other open size the example's."""
-    from edgeshrink.checkpoint.programs.steps import dtype_of
+    from edgeshrink.checkpoint.programs.values import dtype_of
 
     metas = {name: meta for name, (_, meta) in program.inputs.items()}
     try:
@@ -102,7 +98,7 @@ def _inputs(program: Program, path: Path) -> tuple[tuple[InputSpec, ...], tuple[
     return tuple(specs), (warning,) if told else ()
 
 
-def _batches(metas: Any, ranges: Mapping[str, int]) -> set[str]:
+def _batches(metas: Iterable[Mapping[str, Any]], ranges: Mapping[str, int]) -> set[str]:
     """The sizes, as written, that are a batch and nothing else: only ever first, and possibly 1.
 
     torch says 2 at least where it was told nothing, because it tells 1 from all other sizes.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.containers.stored import Opening, Stored
+from edgeshrink.checkpoint.listing import first_of
 from edgeshrink.checkpoint.registry import register_container
 from edgeshrink.errors import InputError
 
@@ -83,8 +84,8 @@ def _other_names(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> 
 
 
 def _untied(path: Path, lost: list[str]) -> str:
-    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-    return f"{path.name} ties {lost[0][:_SHOWN]}{more} to tensors that it does not hold: these are left out"
+    names = first_of((name[:_SHOWN] for name in lost), 1)
+    return f"{path.name} ties {names} to tensors that it does not hold: these are left out"
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -41,7 +41,7 @@ class TorchLegacy:
 
     def read(self, path: Path, opening: Opening) -> Stored:
         """Read the state_dict, out of whatever dictionary it is wrapped in, or the network."""
-        from edgeshrink.checkpoint.pickles.pickled import read_pickled
+        from edgeshrink.checkpoint.pickles.reading import read_pickled
         from edgeshrink.checkpoint.pickles.tensors import StoredTensors
         from edgeshrink.checkpoint.pickles.trusted import run_trusted
 

@@ -9,6 +9,7 @@ import struct
 import sys
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 from edgeshrink.checkpoint.containers.stored import Opening, Stored
 from edgeshrink.checkpoint.containers.zips import entry_names
@@ -55,7 +56,7 @@ class TorchZip:
 
     def read(self, path: Path, opening: Opening) -> Stored:
         """Read the state_dict, out of whatever dictionary it is wrapped in, or the network."""
-        from edgeshrink.checkpoint.pickles.pickled import read_pickled
+        from edgeshrink.checkpoint.pickles.reading import read_pickled
         from edgeshrink.checkpoint.pickles.tensors import StoredTensors
         from edgeshrink.checkpoint.pickles.trusted import run_trusted
 
@@ -85,15 +86,12 @@ def _content(path: Path) -> tuple[Pickle, dict[str, tuple[int, int]], bool]:
     return pickle, spans, order.decode() != sys.byteorder
 
 
-def _span(file: object, info: zipfile.ZipInfo, size: int) -> tuple[int, int]:
+def _span(file: BinaryIO, info: zipfile.ZipInfo, size: int) -> tuple[int, int]:
     """Where an entry's bytes lie; its own header, in front of them, must name it and hold no lies."""
-    from typing import BinaryIO, cast
-
-    stream = cast("BinaryIO", file)
-    stream.seek(info.header_offset)
-    magic, *_, name_length, extra_length = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+    file.seek(info.header_offset)
+    magic, *_, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     begin = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length
-    if magic != _ZIP_MAGIC or stream.read(name_length) != info.orig_filename.encode():
+    if magic != _ZIP_MAGIC or file.read(name_length) != info.orig_filename.encode():
         raise BadPickleError(f"entry {info.filename} is not where the directory says")
     if begin + info.file_size > size:
         raise BadPickleError(f"entry {info.filename} ends beyond the file")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeshrink.zip_faults import archive_fault, directory_fault
 
-__all__ = ["entry_names", "inner_names", "stored_fault"]
+__all__ = ["entry_names", "stored_fault"]
 
 
 def entry_names(path: Path) -> tuple[str, ...] | None:
@@ -20,11 +20,6 @@ def entry_names(path: Path) -> tuple[str, ...] | None:
             return tuple(archive.namelist())
     except (OSError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile):
         return None
-
-
-def inner_names(path: Path) -> frozenset[str]:
-    """List an archive's entries without the top folder that torch puts them in; empty where unreadable."""
-    return frozenset(name.partition("/")[2] for name in entry_names(path) or ())
 
 
 def stored_fault(archive: zipfile.ZipFile, size: int) -> str:

@@ -48,9 +48,7 @@ def is_recurrent(kind: str) -> bool:
 
 
 def _recurrent(tensors: Mapping[str, Tensor], name: str) -> str:
-    if (
-        "weight_hr_l0" in tensors
-    ):  # an LSTM whose output is projected: its rows are no multiple of its columns
+    if "weight_hr_l0" in tensors:  # its output is projected, so its rows are no multiple of its columns
         return "lstm"
     rows, columns = tensors[name].shape
     return _RECURRENT_BY_GATES.get(rows // max(columns, 1), "recurrent")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgeshrink.checkpoint.facts.kinds import UNITS, kept_filters, kind_of, weight_of
 from edgeshrink.checkpoint.facts.notes import note
 from edgeshrink.checkpoint.facts.zeros import Zeros, count_zeros, masked_filters_out, zeros_in
-from edgeshrink.checkpoint.network.tensor_names import module_of
+from edgeshrink.checkpoint.network.tensor_names import layer_finder, module_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,23 +103,16 @@ def layer_facts(arranged: Arranged, masked: Mapping[str, int]) -> tuple[LayerFac
         arranged: The checkpoint's tensors, masks applied.
         masked: Name in the file -> elements that a mask set to zero.
     """
-    depths = sorted({path.count(".") + 1 for path in arranged.dendrites})
+    dendritic = layer_finder(arranged.dendrites)
     layers: dict[str, dict[str, _Piece]] = {}
     for name, tensor in arranged.plain.items():
         module, parameter = module_of(name)
-        layer = _dendritic(name, arranged, depths) or module
+        layer = dendritic(name) or module
         _add(layers.setdefault(layer, {}), module, parameter, tensor, masked.get(arranged.source[name]))
     return tuple(
         _facts(layer, pieces, arranged.dendrites.get(layer), arranged, masked)
         for layer, pieces in layers.items()
     )
-
-
-def _dendritic(name: str, arranged: Arranged, depths: list[int]) -> str | None:
-    """The layer with dendrites that a tensor belongs to, the outermost one."""
-    parts = name.split(".") if depths else []
-    paths = (".".join(parts[:depth]) for depth in depths if depth < len(parts))
-    return next((path for path in paths if path in arranged.dendrites), None)
 
 
 def _add(pieces: dict[str, _Piece], module: str, parameter: str, tensor: Tensor, masked: int | None) -> None:

@@ -1,4 +1,4 @@
-r"""PerforatedAI's inference form (``*_pai.pt``): every perforated layer P as a list of layers, the soma last.
+"""PerforatedAI's inference form (``*_pai.pt``): every perforated layer P as a list of layers, the soma last.
 
     P.layer_array.<i>.<name>     dendrite i, for i < D
     P.layer_array.<D>.<name>     the layer itself                                      -> P.<name>
@@ -19,8 +19,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.layouts.arranged import Arranged
-from edgeshrink.checkpoint.layouts.perforatedai_layer import Wiring, layer_finder, number, require
+from edgeshrink.checkpoint.layouts.perforatedai_layer import Wiring, number, require
 from edgeshrink.checkpoint.layouts.perforatedai_recurrent import recurrent_warning
+from edgeshrink.checkpoint.listing import first_of
+from edgeshrink.checkpoint.network.tensor_names import layer_finder
 from edgeshrink.checkpoint.registry import register_layout
 
 if TYPE_CHECKING:
@@ -155,10 +157,9 @@ class _Layer:
 
 
 def _lost(layers: list[str]) -> str:
-    more = f" and {len(layers) - _SHOWN} more" if len(layers) > _SHOWN else ""
-    named = ", ".join(layers[:_SHOWN]) + more
     return (
-        f"the output weights of the only dendrite are missing for {named}: PerforatedAI 3.2.9 loses them when"
+        f"the output weights of the only dendrite are missing for {first_of(layers, _SHOWN)}: "
+        "PerforatedAI 3.2.9 loses them when"
         " it saves this form, and then computes the layer without its dendrite, as this network does; to have"
         " the dendrite, save the training form where the network was trained: "
         "perforatedai.utils_perforatedai.save_system(net, folder, name), or "

@@ -1,9 +1,7 @@
-"""What PerforatedAI's forms share: finding a layer's tensors, and checking that they fit together."""
+"""What PerforatedAI's forms share: collecting a layer's tensors, and checking that they fit together."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,28 +11,10 @@ from edgeshrink.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Wiring", "layer_finder", "number", "require"]
+__all__ = ["Wiring", "number", "require"]
 
 _MOST_DIGITS = 6  # Python itself refuses to read numbers of thousands of digits, and not with an InputError
 _MOST_DIMENSIONS = 16
-
-
-def layer_finder(paths: Iterable[str]) -> Callable[[str], str | None]:
-    """Make the function that finds the layer, of ``paths``, which a tensor's name lies in; None outside all.
-
-    Of layers inside each other the outermost counts. It takes a binary search, so that networks of many
-    thousand layers are sorted in time.
-    """
-    starts: list[str] = []
-    for start in sorted(f"{path}." for path in set(paths)):
-        if not starts or not start.startswith(starts[-1]):
-            starts.append(start)
-
-    def find(name: str) -> str | None:
-        at = bisect_right(starts, name) - 1
-        return starts[at][:-1] if at >= 0 and name.startswith(starts[at]) else None
-
-    return find
 
 
 def number(text: str, path: str) -> int:

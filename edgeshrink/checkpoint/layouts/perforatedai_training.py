@@ -1,4 +1,4 @@
-r"""PerforatedAI's training form: every perforated layer P with its dendrites, and a lot of scaffolding.
+"""PerforatedAI's training form: every perforated layer P with its dendrites, and a lot of scaffolding.
 
     P.main_module.<name>                        the layer itself                          -> P.<name>
     P.dendrite_module.layers.<i>.<name>         dendrite i
@@ -21,8 +21,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.layouts.arranged import Arranged
-from edgeshrink.checkpoint.layouts.perforatedai_layer import Wiring, layer_finder, number, require
+from edgeshrink.checkpoint.layouts.perforatedai_layer import Wiring, number, require
 from edgeshrink.checkpoint.layouts.perforatedai_recurrent import recurrent_warning
+from edgeshrink.checkpoint.network.tensor_names import layer_finder
 from edgeshrink.checkpoint.registry import register_layout
 
 if TYPE_CHECKING:

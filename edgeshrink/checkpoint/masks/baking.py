@@ -15,7 +15,7 @@ from edgeshrink.checkpoint.masks.parametrizations import Found, find_parametriza
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["apply_mask", "bake_masks"]
+__all__ = ["bake_masks"]
 
 
 def bake_masks(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, int], Found]:

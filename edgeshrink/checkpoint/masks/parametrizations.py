@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edgeshrink.checkpoint.listing import first_of
 from edgeshrink.checkpoint.masks.masking import require_mask
 
 if TYPE_CHECKING:
@@ -80,18 +81,14 @@ def _why_no_product(parts: Mapping[str, str], tensors: Mapping[str, Tensor]) -> 
 def _warnings(unmasked: Mapping[str, str], odd: Mapping[str, str]) -> Iterable[str]:
     if unmasked:
         yield (
-            f"{_first(unmasked)}: the file has the original weights of a parametrization and not its mask "
+            f"{first_of(unmasked, _NAMED)}: "
+            "the file has the original weights of a parametrization and not its mask "
             "(torch.ao.pruning saves none), so they are loaded dense and no mask can be baked; call the "
             "sparsifier's squash_mask() before saving"
         )
     for why in dict.fromkeys(odd.values()):
+        named = first_of((name for name in odd if odd[name] == why), _NAMED)
         yield (
-            f"{_first([name for name in odd if odd[name] == why])}: the parametrization {why}, so it is not "
+            f"{named}: the parametrization {why}, so it is not "
             "baked; only a network that has the same parametrization can take it"
         )
-
-
-def _first(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from edgeshrink.checkpoint.listing import first_of
 from edgeshrink.checkpoint.network.likely_cause import likely_cause
 from edgeshrink.checkpoint.network.misfit import Misfit
 from edgeshrink.checkpoint.network.weights import tied_parameters
@@ -106,8 +107,7 @@ def _lines(misfit: Misfit, known: Mapping[str, str]) -> list[str]:
 def _line(parts: Mapping[str, list[str]]) -> str:
     told = []
     for where, entries in parts.items():
-        more = f" and {len(entries) - _TENSORS_SHOWN} more" if len(entries) > _TENSORS_SHOWN else ""
-        told.append(where + (", " if where else "; ").join(entries[:_TENSORS_SHOWN]) + more)
+        told.append(where + first_of(entries, _TENSORS_SHOWN, ", " if where else "; "))
     return "; ".join(told)
 
 

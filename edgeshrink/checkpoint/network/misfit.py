@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from edgeshrink.checkpoint.network.tensor_names import module_of
+from edgeshrink.checkpoint.network.tensor_names import layer_finder, module_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,9 +37,10 @@ class Misfit:
 
     def layer_of(self, name: str) -> tuple[str, str]:
         """Split a name into its layer's and the rest; what is inside a dendritic layer belongs to it."""
-        path = ""
-        for word in name.split(".") if self.dendritic else ():
-            path = f"{path}.{word}" if path else word
-            if path in self.dendritic:
-                return path, name[len(path) + 1 :].removeprefix("soma.")
+        if path := self._dendritic_layer(name):
+            return path, name.removeprefix(f"{path}.").removeprefix("soma.")
         return module_of(name)
+
+    @cached_property
+    def _dendritic_layer(self) -> Callable[[str], str | None]:
+        return layer_finder(self.dendritic)

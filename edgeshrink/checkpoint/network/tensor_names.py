@@ -1,14 +1,16 @@
-"""What a network calls a tensor that the file gives under a slightly other name."""
+"""Names of tensors: which layer each belongs to, and what a network calls what the file calls otherwise."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["member_name", "module_of", "network_name"]
+__all__ = ["layer_finder", "member_name", "module_of", "network_name"]
 
 _INDEX = re.compile(r"[0-9]{1,9}$")
 
@@ -60,3 +62,21 @@ def module_of(name: str) -> tuple[str, str]:
         return dotted[1:], f"parametrizations.{inner}"
     module, _, parameter = name.rpartition(".")
     return module, parameter
+
+
+def layer_finder(paths: Iterable[str]) -> Callable[[str], str | None]:
+    """Make the function that finds the layer, of ``paths``, which a tensor's name lies in; None outside all.
+
+    Of layers inside each other the outermost counts. It takes a binary search, so that networks of many
+    thousand layers are sorted in time.
+    """
+    starts: list[str] = []
+    for start in sorted(f"{path}." for path in set(paths)):
+        if not starts or not start.startswith(starts[-1]):
+            starts.append(start)
+
+    def find(name: str) -> str | None:
+        at = bisect_right(starts, name) - 1
+        return starts[at][:-1] if at >= 0 and name.startswith(starts[at]) else None
+
+    return find

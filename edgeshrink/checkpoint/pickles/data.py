@@ -9,9 +9,9 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from edgeshrink.checkpoint.pickles.content import mapping_of, state_of
 from edgeshrink.checkpoint.pickles.interpreter import Name, Record
 from edgeshrink.checkpoint.pickles.names import Kind, class_name, kind_of
+from edgeshrink.checkpoint.pickles.records import mapping_of, state_of
 
 __all__ = ["UnbuildableError", "data", "function"]
 

@@ -136,7 +136,8 @@ class _Machine:
         self.made.root = self.stack.pop()
 
     def push(self, value: object) -> None:
-        self.stack.append(value)  # the stack of after pop_mark, where the value comes from there
+        """Append to the stack as it is by now: ``m.stack.append(m.pop_mark())`` means the one before."""
+        self.stack.append(value)
 
     def pop_mark(self) -> list[Any]:
         items, self.stack = self.stack, self.below.pop()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgeshrink.checkpoint.pickles.content import is_module, mapping_of, state_of
 from edgeshrink.checkpoint.pickles.interpreter import BadPickleError, Name, Record
 from edgeshrink.checkpoint.pickles.names import class_name
+from edgeshrink.checkpoint.pickles.records import is_module, mapping_of, state_of
 from edgeshrink.checkpoint.pickles.tensors import is_tensor
 
 __all__ = ["DEEPEST", "TRAINING_HISTORY", "children", "module_class", "persistent_tensors", "set_members"]
 
 TRAINING_HISTORY = "tracker_string"  # a buffer that PerforatedAI adds to the network it trains
 DEEPEST = 64  # modules inside modules
-_MOST_MODULES = (
-    100_000  # counted as often as they are reached: shared ones can be reached exponentially often
-)
+# Counted as often as they are reached: shared ones can be reached exponentially often.
+_MOST_MODULES = 100_000
 
 
 def module_class(record: Record) -> Name:

@@ -1,4 +1,8 @@
-"""Names that pickles of networks import, and what each may be used for. Whatever is not here is refused."""
+"""Names that pickles of networks import, and what each may be used for.
+
+Of torch, Python and NumPy only what is listed here may be used, all else is refused. Names of other packages
+are taken for the user's: nothing is imported for them here.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +84,7 @@ _DATA = {
 _DATA_NAMES = {Name(module, name): Kind.DATA for module, names in _DATA.items() for name in names.split()}
 _INERT_MODULES: tuple[str, ...] = ("torch.optim.", "torch.nn.utils.prune", "torch.nn.utils.weight_norm")
 _INERT_MODULES += ("torch.nn.utils.spectral_norm", "torch.amp.grad_scaler", "torch.cuda.amp.grad_scaler")
-_ACTIONS = frozenset(
+_ACTIVATIONS = frozenset(
     [
         "relu",
         "relu6",
@@ -144,7 +148,7 @@ def _kind_in_torch(name: Name) -> Kind:
     ):
         return Kind.TYPE
     function = name.name.removeprefix("_VariableFunctionsClass.")
-    if name.module in _FUNCTION_MODULES and function in _ACTIONS:
+    if name.module in _FUNCTION_MODULES and function in _ACTIVATIONS:
         return Kind.FUNCTION
     if name.module.startswith(_INERT_MODULES) and name.name.isidentifier():
         return Kind.INERT

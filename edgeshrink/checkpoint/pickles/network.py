@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from edgeshrink.checkpoint.pickles.content import is_module, mapping_of, state_of
 from edgeshrink.checkpoint.pickles.data import UnbuildableError, data, function
 from edgeshrink.checkpoint.pickles.interpreter import Name, Record
 from edgeshrink.checkpoint.pickles.modules import (
@@ -27,6 +26,7 @@ from edgeshrink.checkpoint.pickles.names import (
     reached_by_getattr,
     torch_module_class,
 )
+from edgeshrink.checkpoint.pickles.records import is_module, mapping_of, state_of
 from edgeshrink.checkpoint.pickles.tensors import StoredTensors, is_tensor
 from edgeshrink.checkpoint.pickles.user_classes import UserClasses
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgeshrink.checkpoint.listing import first_of
 from edgeshrink.checkpoint.pickles.interpreter import interpret
 from edgeshrink.errors import InputError
 
@@ -26,9 +27,8 @@ def names_imported(data: bytes, *, partly: bool = False) -> list[str]:
 
 def refusal(path: Path, names: list[str]) -> InputError:
     """Refuse a pickle of more than tensors and layers, naming what it would import."""
-    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     return InputError(
-        f"{path} is a pickled object that only running code could read. It imports {shown}",
+        f"{path} is a pickled object that only running code could read. It imports {first_of(names, _SHOWN)}",
         "Nothing of it was run. Where it was trained, save torch.save(net.state_dict(), 'weights.pt') "
         "and give that file with --arch FILE.py:FACTORY; or, if whoever made the file may run code on this "
         "machine, add --trust-pickle.",

@@ -67,7 +67,7 @@ def element_type(storage_class: object) -> torch.dtype:
     """The dtype of a storage class.
 
     Raises:
-        TensorError: There is none, or torch has given it up.
+        TensorError: It is none, or one of quantized numbers.
     """
     import torch
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeshrink.checkpoint.containers.stored import Opening, Stored
 from edgeshrink.checkpoint.network.factory import arch_module, importing_from
-from edgeshrink.checkpoint.pickles.content import choose
+from edgeshrink.checkpoint.pickles.choosing import choose
 from edgeshrink.checkpoint.pickles.interpreter import Pickle
 from edgeshrink.checkpoint.pickles.modules import TRAINING_HISTORY
 from edgeshrink.errors import InputError

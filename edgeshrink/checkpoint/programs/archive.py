@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgramArchive", "read_archive"]
 
+_AGAIN = "Copy or download it again, or save it again with torch.export.save."
 _LARGEST_JSON = 32_000_000  # parsed it takes some twenty times as much
 _OLD_PROGRAM = "serialized_exported_program.json"  # torch 2.1 to 2.7: all entries in the outermost folder
 
@@ -73,9 +74,6 @@ def read_archive(path: Path) -> ProgramArchive:
                 stored = _json(path, archive, entries[f"data/{folder}/{name}_{config}.json"])
                 tensors |= _raw_tensors(path, archive, f"data/{folder}/", stored["config"], entries)
         return ProgramArchive(_json(path, archive, entries[models[0]]), tensors)
-
-
-_AGAIN = "Copy or download it again, or save it again with torch.export.save."
 
 
 @contextmanager
@@ -147,7 +145,7 @@ def _shaped(flat: Tensor, key: tuple[Any, ...], name: str) -> Tensor:
     """Bytes as a tensor of the stored type and shape, which must not reach beyond them."""
     import torch
 
-    from edgeshrink.checkpoint.programs.steps import dtype_of
+    from edgeshrink.checkpoint.programs.values import dtype_of
 
     _, number, sizes, strides, offset = key
     dtype: torch.dtype = dtype_of(number)

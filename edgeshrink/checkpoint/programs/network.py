@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from edgeshrink.checkpoint.programs.graph import Program, unflatten
-from edgeshrink.checkpoint.programs.steps import Graph, Reference
+from edgeshrink.checkpoint.programs.steps import Graph
+from edgeshrink.checkpoint.programs.values import Reference
 
 __all__ = ["StepError", "build_network", "live_bytes"]
 

@@ -9,47 +9,26 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from edgeshrink.checkpoint.programs.values import (
+    Reference,
+    names_in,
+    read_results,
+    read_value,
+    references_in,
+)
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Graph", "Reference", "Step", "dtype_of", "read_graph"]
+__all__ = ["Graph", "Step", "read_graph"]
 
 _MOST_STEPS = 100_000
 
-# torch.export's numbers of element types.
-_DTYPES = {
-    1: "uint8",
-    2: "int8",
-    3: "int16",
-    4: "int32",
-    5: "int64",
-    6: "float16",
-    7: "float32",
-    8: "float64",
-    9: "complex32",
-    10: "complex64",
-    11: "complex128",
-    12: "bool",
-    13: "bfloat16",
-    28: "uint16",
-    29: "float8_e4m3fn",
-    30: "float8_e5m2",
-    34: "uint32",
-    35: "uint64",
-}
-_MEMORY_FORMATS = {
-    1: "contiguous_format",
-    2: "channels_last",
-    3: "channels_last_3d",
-    4: "preserve_format",
-}
-_STRIDED = 7
 _SYMBOLIC: dict[str, Callable[..., Any]] = {
     **{f"_operator.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv", "mod")},
     **{f"_operator.{name}": getattr(operator, name) for name in ("truediv", "neg", "eq", "ne", "lt", "le")},
@@ -64,21 +43,11 @@ _SYMBOLIC: dict[str, Callable[..., Any]] = {
 }
 _GRAD_MODE = "torch.ops.higher_order.wrap_with_set_grad_enabled"
 _CHECKS = re.compile(r"torch\.ops\.aten\.(_assert_\w+|sym_constrain_range\w*)\.\w+")  # true for fixed sizes
-_TEXTS = {"mode", "rounding_mode", "approximate", "reduction", "equation", "padding", "indexing"} | {
-    "padding_mode",
-    "reduce",
-    "driver",
-    "ord",
-    "interpolation",
-}  # the arguments of operators that may hold text; a file's name is none of them
-_SINGLE = ("as_tensor", "as_sym_int", "as_sym_float", "as_sym_bool")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A value by its name in the graph."""
-
-    name: str
+# The arguments of operators that may hold text; a file's name is none of them.
+_TEXTS = {
+    *("mode", "rounding_mode", "approximate", "reduction", "equation", "padding", "padding_mode"),
+    *("indexing", "interpolation", "reduce", "driver", "ord"),
+}
 
 
 @dataclass(frozen=True)
@@ -127,14 +96,6 @@ def read_graph(stored: Mapping[str, Any], inputs: Sequence[str], state: frozense
     return _Reader(where, state).graph(stored, inputs)
 
 
-def dtype_of(number: int) -> torch.dtype:
-    """The element type of torch.export's number for it."""
-    import torch
-
-    found: torch.dtype = getattr(torch, _DTYPES[number])
-    return found
-
-
 class _Reader:
     """Reads graphs of one program, those inside operators too."""
 
@@ -152,9 +113,9 @@ class _Reader:
             if step is None:
                 continue
             _require_known((step.args, step.kwargs), known)
-            known.update(_names(step.results))
+            known.update(names_in(step.results))
             steps.append(step)
-        outputs = tuple(self.value(output) for output in stored["outputs"])
+        outputs = tuple(read_value(output) for output in stored["outputs"])
         _require_known(outputs, known)
         return Graph(tuple(inputs), _with_last_uses(steps, outputs), outputs)
 
@@ -162,14 +123,14 @@ class _Reader:
         target, given = str(node["target"]), node["inputs"]
         if _CHECKS.fullmatch(target):
             return None
-        results = _results(node["outputs"])
+        results = read_results(node["outputs"])
         if target in _SYMBOLIC:
-            args = tuple(self.value(entry["arg"]) for entry in given)
+            args = tuple(read_value(entry["arg"]) for entry in given)
             return Step(target, _SYMBOLIC[target], args, {}, results)
         if target == _GRAD_MODE:
             inner = given[1]["arg"]["as_graph"]["graph"]
             names = [entry["as_tensor"]["name"] for entry in inner["inputs"]]
-            args = tuple(self.value(entry["arg"]) for entry in given[2:])
+            args = tuple(read_value(entry["arg"]) for entry in given[2:])
             several = [results] if isinstance(results, str) else results
             return Step(target, self.graph(inner, names), args, {}, several)
         args, kwargs = self.arguments(op := self.operator(target), target, given)
@@ -196,7 +157,7 @@ class _Reader:
         """Arguments by the operator's own schema: positional as far as there is no gap."""
         import torch
 
-        values = {entry["name"]: self.value(entry["arg"]) for entry in given}
+        values = {entry["name"]: read_value(entry["arg"]) for entry in given}
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         gap = False
@@ -255,106 +216,23 @@ class _Reader:
             "Export the network for inference: net.eval(), then torch.export.export(net, example).",
         )
 
-    def value(self, stored: Mapping[str, Any]) -> Any:
-        """A stored argument as Python's value, or as references to values."""
-        import torch
-
-        ((kind, value),) = stored.items()
-        if kind == "as_none":
-            return None
-        if kind in ("as_tensor", "as_sym_int", "as_sym_float", "as_sym_bool"):
-            return _symbolic(value)
-        if kind in ("as_tensors", "as_sym_ints", "as_sym_floats", "as_sym_bools"):
-            return [_symbolic(part) for part in value]
-        if kind in ("as_optional_tensor", "as_optional_tensors"):
-            parts = [self.value(part) for part in (value if isinstance(value, list) else [value])]
-            return parts if isinstance(value, list) else parts[0]
-        if kind in ("as_int", "as_bool", "as_string"):
-            return _of_type(value, {"as_int": int, "as_bool": bool, "as_string": str}[kind])
-        if kind == "as_float":
-            return float(value)
-        if kind in ("as_ints", "as_bools"):
-            return [_of_type(part, int) for part in value]
-        if kind == "as_floats":
-            return [float(part) for part in value]
-        if kind == "as_scalar_type":
-            return dtype_of(value)
-        if kind == "as_memory_format":
-            return getattr(torch, _MEMORY_FORMATS[value])
-        if kind == "as_device":
-            return torch.device("cpu")  # wherever it was exported, here it runs
-        if kind == "as_layout" and value == _STRIDED:
-            return torch.strided
-        raise ValueError(f"an argument is of kind {kind}")
-
 
 def _is_tensor(argument: torch.Argument) -> bool:
     return "Tensor" in str(argument.type)
 
 
-def _symbolic(value: Mapping[str, Any]) -> Any:
-    """A tensor by name, or a size: by name, or as a number."""
-    ((kind, content),) = value.items()
-    if kind in ("name", "as_name"):
-        return Reference(_of_type(content, str))
-    return _of_type(content, {"as_int": int, "as_float": float, "as_bool": bool}[kind])
-
-
-def _of_type(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError(f"{value!r:.40} is no {kind.__name__}")
-    return value
-
-
-def _results(outputs: Sequence[Mapping[str, Any]]) -> Any:
-    """The names of an operator's results: one where it returns one, a list where it returns several."""
-    names = [_result(output) for output in outputs]
-    if len(names) != 1:
-        return names
-    return names[0]
-
-
-def _result(output: Mapping[str, Any]) -> Any:
-    ((kind, value),) = output.items()
-    if kind == "as_none":
-        return None
-    if kind in _SINGLE:
-        return _of_type(value.get("name", value.get("as_name")), str)
-    if kind == "as_tensors":
-        return [_of_type(part["name"], str) for part in value]
-    raise ValueError(f"a result is of kind {kind}")
-
-
-def _names(results: Any) -> Iterator[str]:
-    if isinstance(results, str):
-        yield results
-    elif isinstance(results, list):
-        for part in results:
-            yield from _names(part)
-
-
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, Reference):
-        yield value.name
-    elif isinstance(value, Mapping):
-        yield from _references(list(value.values()))
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _references(part)
-
-
 def _require_known(value: Any, known: set[str]) -> None:
-    for name in _references(value):
+    for name in references_in(value):
         if name not in known:
             raise ValueError(f"the value {name!r} is read before it is made")
 
 
 def _with_last_uses(steps: Sequence[Step], outputs: Sequence[Any]) -> tuple[Step, ...]:
     """Note at every step what can be let go after it."""
-    needed = set(_references(outputs))
+    needed = set(references_in(outputs))
     kept = []
     for step in reversed(steps):
-        used = {*_references((step.args, step.kwargs)), *_names(step.results)}
+        used = {*references_in((step.args, step.kwargs)), *names_in(step.results)}
         last = tuple(used - needed)
         needed |= used
         kept.append(replace(step, last=last))

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.containers.stored import Opening, Stored
+from edgeshrink.checkpoint.listing import first_of
 from edgeshrink.checkpoint.network.factory import arch_module
-from edgeshrink.checkpoint.pickles.content import Records, choose, is_module, mapping_of
+from edgeshrink.checkpoint.pickles.choosing import Records, choose
 from edgeshrink.checkpoint.pickles.data import UnbuildableError
 from edgeshrink.checkpoint.pickles.interpreter import BadPickleError, Name, Pickle, Record
 from edgeshrink.checkpoint.pickles.modules import persistent_tensors
 from edgeshrink.checkpoint.pickles.names import Kind, class_name, kind_of, names_refused
 from edgeshrink.checkpoint.pickles.network import build
+from edgeshrink.checkpoint.pickles.records import is_module, mapping_of
 from edgeshrink.checkpoint.pickles.refusal import refusal
 from edgeshrink.checkpoint.pickles.tensors import DamagedTensorError, StoredTensors, TensorError, is_tensor
 from edgeshrink.checkpoint.pickles.user_classes import UserClasses
@@ -83,9 +85,8 @@ def _network(
     except (UnbuildableError, TensorError) as error:
         problem = str(error)
     if users and arch is None:
-        names = [name.dotted for name in users]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return None, f"its classes have to come from --arch: {', '.join(names[:_SHOWN])}{more}"
+        names = first_of((name.dotted for name in users), _SHOWN)
+        return None, f"its classes have to come from --arch: {names}"
     return None, f"it cannot be built from the file: {problem}"
 
 

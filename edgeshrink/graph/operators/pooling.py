@@ -1,4 +1,4 @@
-"""Pooling and reductions over positions: channels are carried through, one by one."""
+"""Pooling over positions: channels are carried through, one by one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.graph.constants import Constants, array_of
+from edgeshrink.graph.constants import Constants
 from edgeshrink.graph.demand import Demand
 from edgeshrink.graph.operators.base import (
     EVERYTHING,
@@ -20,7 +20,7 @@ from edgeshrink.graph.operators.base import (
 )
 from edgeshrink.graph.spaces import Spaces
 
-__all__ = ["Pooling", "Reduction"]
+__all__ = ["Pooling"]
 
 
 @register("MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
@@ -42,7 +42,11 @@ class Pooling(Operator):
         if any(value.uses() or value.is_graph_output() for value in places):
             super().couple(node, spaces)
             return
-        _carry(node, spaces, {1: 1})
+        for axis in spaces.axes_of(source_of(node)):
+            if axis != 1:
+                spaces.pin_axis(source_of(node), axis, f"pooled over by {describe(node)}")
+        if units is not None:
+            spaces.put(node.outputs[0], 1, units)
         for value in places:
             if units is not None and value.shape is not None:
                 spaces.put(value, 1, units)
@@ -59,8 +63,10 @@ class Pooling(Operator):
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
         """A channel is demanded if its pooled channel is."""
-        carried = demand.spaces.get(node.outputs[0], 1) is not None
-        _carry_demand(node, demand, {1: 1} if carried else {})
+        source, output = source_of(node), node.outputs[0]
+        carried = demand.spaces.get(output, 1) is not None
+        for axis in demand.spaces.axes_of(source):
+            demand.add(source, axis, demand.of(output, 1) if carried and axis == 1 else EVERYTHING)
 
 
 def _averages_padding(node: ir.Node) -> bool:
@@ -93,77 +99,3 @@ def _last_windows_see_input(node: ir.Node, pads: Sequence[int]) -> bool:
         isinstance(size, int) and isinstance(count, int) and (count - 1) * stride - pad < size
         for size, count, stride, pad in zip(before, after, strides, pads[: len(before)], strict=True)
     )
-
-
-@register("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum")
-class Reduction(Operator):
-    """A mean, maximum, minimum or sum over some axes: the others are carried."""
-
-    def followed(self, node: ir.Node) -> Container[int]:
-        """The data; not the axes."""
-        return range(1)
-
-    def couple(self, node: ir.Node, spaces: Spaces) -> None:
-        """Pin what is reduced over, hand on the rest."""
-        reduced = _reduced_axes(node)
-        if reduced is None:
-            super().couple(node, spaces)
-        else:
-            _carry(node, spaces, _kept_axes(node, reduced))
-
-    def constants(self, node: ir.Node, constants: Constants) -> None:
-        """Means and extremes of a constant are that constant; a sum is left unknown unless it is zero."""
-        reduced, output = _reduced_axes(node), node.outputs[0]
-        for own, axis in _kept_axes(node, reduced).items() if reduced is not None else ():
-            if constants.spaces.get(output, axis) is not None:
-                numbers = constants.of(source_of(node), own)
-                if node.op_type == "ReduceSum":
-                    numbers = np.where(numbers == 0, 0.0, np.nan)
-                constants.put(output, axis, numbers)
-
-    def demand(self, node: ir.Node, demand: Demand) -> None:
-        """Carried axes demand what the output demands, reduced ones everything."""
-        reduced = _reduced_axes(node)
-        if reduced is None:
-            super().demand(node, demand)
-        else:
-            _carry_demand(node, demand, _kept_axes(node, reduced))
-
-
-def _reduced_axes(node: ir.Node) -> set[int] | None:
-    """The axes a Reduce op works on, from its attribute or its constant input; None if not known."""
-    rank = len(sizes(source_of(node)))
-    axes = list(node.attributes.get_ints("axes", []))
-    if len(node.inputs) > 1 and node.inputs[1] is not None:
-        array = array_of(node.inputs[1])
-        if array is None:
-            return None
-        axes = array.reshape(-1).astype(int).tolist()
-    if not axes:
-        return set() if node.attributes.get_int("noop_with_empty_axes", 0) else set(range(rank))
-    return {axis % rank for axis in axes}
-
-
-def _kept_axes(node: ir.Node, reduced: set[int]) -> dict[int, int]:
-    """Input axis -> output axis of what is not reduced."""
-    kept = [axis for axis in range(len(sizes(source_of(node)))) if axis not in reduced]
-    keepdims = node.attributes.get_int("keepdims", 1)
-    return {axis: axis if keepdims else i for i, axis in enumerate(kept)}
-
-
-def _carry(node: ir.Node, spaces: Spaces, axes: dict[int, int]) -> None:
-    """Hand on the units of these axes (input axis -> output axis), pin the others."""
-    source = source_of(node)
-    for axis in spaces.axes_of(source):
-        units = spaces.get(source, axis)
-        assert units is not None
-        if axis in axes:
-            spaces.put(node.outputs[0], axes[axis], units)
-        else:
-            spaces.pin(units, f"pooled over by {describe(node)}")
-
-
-def _carry_demand(node: ir.Node, demand: Demand, axes: dict[int, int]) -> None:
-    source = source_of(node)
-    for axis in demand.spaces.axes_of(source):
-        demand.add(source, axis, demand.of(node.outputs[0], axes[axis]) if axis in axes else EVERYTHING)

@@ -1,9 +1,9 @@
 """What each version of TensorRT's ONNX parser takes: one TOML a version line in profiles/parsers/.
 
-A table names every operator the parser has an importer for, with its types, its restrictions in our own
-words and its silent traps; an operator that is not named has no importer. Entries that came or went within
-the line say `since` (first version that has it) or `before` (first version that has it no more).
-Published documentation and sources of the parser are what the tables rest on: TensorRT itself has not run.
+A table names every operator the parser is known to have an importer for, with its types, its restrictions
+in our own words and its silent traps; for one that is not named the parser looks for a plugin, and fails.
+Entries that came or went within the line say `since` (first version that has it) or `before` (first version
+that has it no more). The tables rest on the parser's published documentation and sources, not on runs of it.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ class Operator:
         types: Element types its data may have, by ONNX's names (FLOAT, FLOAT16, INT32, ...); empty where the
             parser's documentation names none.
         restrictions: What the parser asks of the node, a sentence each.
-        constant_inputs: Indices of inputs that must be initializers or constants.
-        values: Allowed values of an attribute, by its name; attributes that are not named are free.
+        constant_inputs: Indices of inputs that, where they are given, must be initializers or constants.
+        values: Allowed values of an attribute, by its name, of a list for each of its elements; attributes
+            that are not named are free.
         ranks: Ranks the first input may have; empty where any goes.
         traps: What goes wrong without an error.
         source: Where the entry is known from, where that is not the table's own source.
@@ -154,12 +155,18 @@ def _parser(document: Mapping[str, Any], version: str) -> Parser:
     return Parser(
         name=document["name"],
         version=version,
-        opset=document["opset"],
+        opset=_opset(document["opset"], version),
         network_types=tuple(document["types"]),
         narrowed=MappingProxyType(document["narrowed"]),
         operators=MappingProxyType(operators),
         source=document["source"],
     )
+
+
+def _opset(opsets: Mapping[str, int], version: str) -> int:
+    """The opset of the last version in the table that is not after `version`."""
+    reached = [key for key in opsets if _number(key) <= _number(version)] or [min(opsets, key=_number)]
+    return opsets[max(reached, key=_number)]
 
 
 def _operator(op_type: str, entry: Mapping[str, Any], version: str) -> Operator:

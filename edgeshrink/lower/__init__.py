@@ -11,38 +11,61 @@ import onnx_ir.passes.common as passes
 from edgeshrink.devices import Device
 from edgeshrink.errors import EdgeshrinkError, UnsupportedError
 from edgeshrink.graph.shapes import infer_shapes
+from edgeshrink.lower.attention import LowerAttention
 from edgeshrink.lower.cast_like import LowerCastLike
+from edgeshrink.lower.celu import LowerCelu
 from edgeshrink.lower.gelu import LowerGelu
 from edgeshrink.lower.group_normalization import LowerGroupNormalization
 from edgeshrink.lower.hard_swish import LowerHardSwish
+from edgeshrink.lower.is_inf import LowerIsInf
 from edgeshrink.lower.layer_normalization import LowerLayerNormalization
+from edgeshrink.lower.mean_variance_normalization import LowerMeanVarianceNormalization
 from edgeshrink.lower.mish import LowerMish
+from edgeshrink.lower.mod import LowerMod
 from edgeshrink.lower.names import NameNodesAfterModules, module_path
+from edgeshrink.lower.one_hot import LowerHardmax, LowerOneHot
 from edgeshrink.lower.opsets import drop_what_says_nothing, faults_at
 from edgeshrink.lower.pad_axes import LowerPadAxes
 from edgeshrink.lower.pool_ceil_mode import LowerPoolCeilMode
 from edgeshrink.lower.reduce_axes import LowerReduceAxes
+from edgeshrink.lower.rms_normalization import LowerRMSNormalization
 from edgeshrink.lower.rule import NodeRule
 from edgeshrink.lower.shape_range import LowerShapeRange
+from edgeshrink.lower.shrink import LowerShrink
 from edgeshrink.lower.split_num_outputs import LowerSplitNumOutputs
+from edgeshrink.lower.swish import LowerSwish
 from edgeshrink.lower.target import Target
 from edgeshrink.lower.tidy import StripNotes
+from edgeshrink.lower.trilu import LowerTrilu
+from edgeshrink.lower.xor import LowerXor
 
 __all__ = ["RULES", "LowerReport", "lower"]
 
 # Each writes for the target's opset itself, so their order does not matter.
 RULES: tuple[type[NodeRule], ...] = (
+    LowerAttention,
     LowerCastLike,
+    LowerCelu,
     LowerGelu,
     LowerGroupNormalization,
     LowerHardSwish,
+    LowerHardmax,
+    LowerIsInf,
     LowerLayerNormalization,
+    LowerMeanVarianceNormalization,
     LowerMish,
+    LowerMod,
+    LowerOneHot,
     LowerPadAxes,
     LowerPoolCeilMode,
+    LowerRMSNormalization,
     LowerReduceAxes,
     LowerShapeRange,
+    LowerShrink,
     LowerSplitNumOutputs,
+    LowerSwish,
+    LowerTrilu,
+    LowerXor,
 )
 
 

@@ -12,12 +12,14 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-__all__ = ["REVIEWED", "faults_at"]
+__all__ = ["REVIEWED", "drop_what_says_nothing", "faults_at"]
 
 REVIEWED = 28  # newest opset whose changes went into these tables (onnx 1.23, operator changelog)
 
 # What the version without the attribute means: the value at which it can be dropped.
 _OLD_MEANING: dict[tuple[str, str], object] = {
+    ("Attention", "left_window_size"): -1,
+    ("Attention", "right_window_size"): -1,
     ("BatchNormalization", "training_mode"): 0,
     ("DequantizeLinear", "block_size"): 0,
     ("DequantizeLinear", "output_dtype"): 0,
@@ -56,9 +58,9 @@ _NEW_VALUES = {
 
 
 def faults_at(node: ir.Node, opset: int, target: int) -> list[str]:
-    """Why `node`, written for `opset`, cannot stand at opset `target`; empty after making it fit.
+    """Why `node`, written for `opset`, cannot stand at opset `target`; empty where it can.
 
-    Attributes that the older version lacks and means anyway are removed from the node.
+    An attribute that the older version lacks and means anyway is none; drop_what_says_nothing removes it.
     """
     try:
         new = onnx.defs.get_schema(node.op_type, opset, "")
@@ -72,11 +74,14 @@ def faults_at(node: ir.Node, opset: int, target: int) -> list[str]:
         return []
     if new.since_version > REVIEWED:
         return [f"{node.op_type} changed in opset {new.since_version}, which edgeshrink does not know yet"]
-    faults = [*_attribute_faults(node, old, new, target), *_value_faults(node, old)]
-    if not faults:
-        for name in [name for name in node.attributes if name not in old.attributes]:
-            del node.attributes[name]
-    return faults
+    return [*_attribute_faults(node, old, new, target), *_value_faults(node, old)]
+
+
+def drop_what_says_nothing(node: ir.Node, target: int) -> None:
+    """Remove the attributes that opset `target` lacks from a node in which `faults_at` found no fault."""
+    known = onnx.defs.get_schema(node.op_type, target, "").attributes
+    for name in [name for name in node.attributes if name not in known]:
+        del node.attributes[name]
 
 
 def _first_version(op_type: str) -> int:
@@ -100,6 +105,8 @@ def _attribute_faults(node: ir.Node, old: Any, new: Any, target: int) -> Iterato
             yield f"opset {target} wants the attribute {name}"
     if node.op_type in ("MaxPool", "AveragePool") and node.attributes.get_int("ceil_mode", 0) == 1:
         yield f"ceil_mode=1 counts windows differently before opset {new.since_version}"
+    if node.op_type == "Mod" and not node.attributes.get_int("fmod", 0) and _is_float(node.inputs[0]):
+        yield f"fmod=0 of floats came with opset {new.since_version}"
 
 
 def _effective(node: ir.Node, name: str, schema: Any) -> object:
@@ -142,6 +149,10 @@ def _value_faults(node: ir.Node, old: Any) -> Iterator[str]:
             kind = _type_name(value) if value in used else None
             if kind is not None and kind not in types:
                 yield f"{what} {index} is {kind}, which opset {old.since_version} does not take"
+
+
+def _is_float(value: ir.Value | None) -> bool:
+    return value is not None and value.dtype is not None and value.dtype.is_floating_point()
 
 
 def _variadic(formal: Any) -> bool:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx_ir as ir
 
+from edgeshrink.lower.target import Target
+
 __all__ = ["NodeRule", "Recorder", "constant_of"]
 
 SupportedAttribute = int | float | str | Sequence[int] | Sequence[float] | ir.DataType
@@ -50,17 +52,19 @@ class NodeRule(ir.passes.InPlacePass):
 
     Attributes:
         op_types: The operators it looks at.
-        native_from: The first opset that has the form it rewrites; from there on the rule does nothing.
+        native_from: The first opset that has the form it rewrites; from there on the rule does nothing, but
+            for operators that the target's parser lacks all the same.
         fired: How many nodes it has rewritten.
     """
 
     op_types: ClassVar[frozenset[str]]
     native_from: ClassVar[int]
 
-    def __init__(self, opset: int) -> None:
-        """A rule that writes for `opset`, the target's."""
+    def __init__(self, target: Target) -> None:
+        """A rule that writes for `target`, whose opset is `self.opset`."""
         super().__init__()
-        self.opset = opset
+        self.target = target
+        self.opset = target.opset
         self.fired = 0
 
     @abstractmethod
@@ -70,11 +74,15 @@ class NodeRule(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Rewrite every node of the model that the rule fits, those of subgraphs included."""
         before = self.fired
-        if self.opset < self.native_from:
-            for node in list(model.graph.all_nodes()):
-                if node.domain == "" and node.op_type in self.op_types:
-                    self.fired += self._replace(node)
+        for node in list(model.graph.all_nodes()):
+            if node.domain == "" and node.op_type in self.op_types and self._is_foreign(node):
+                self.fired += self._replace(node)
         return ir.passes.PassResult(model, modified=self.fired > before)
+
+    def _is_foreign(self, node: ir.Node) -> bool:
+        """Whether the target's opset or its parser lacks the form that this rule rewrites."""
+        goes_down = self.opset < min(self.native_from, self.target.source)
+        return goes_down or node.op_type in self.target.missing
 
     def _replace(self, node: ir.Node) -> bool:
         op = Recorder(node)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.bake.random_attention import ATTENTION
+from tests.bake.random_copies import COPIES
 from tests.bake.random_recurrent import recurrent
 
 __all__ = ["networks"]
@@ -524,6 +525,7 @@ STEPS: tuple[tuple[Callable[[Builder], None], int], ...] = (
     *((flatten, 2), (unflatten, 1), (linear, 4), (softmax, 1)),
     *CHANNEL_MOVES,
     *ATTENTION,
+    *COPIES,
     (twins, 2),
     (recurrent, 2),
 )

@@ -1,0 +1,106 @@
+"""Steps of random networks that sum over channels, copy them, and normalize them in groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tests.bake.random_graphs import Builder
+
+__all__ = ["COPIES"]
+
+
+def _inner(b: Builder, op: str, inputs: list[str], shape: tuple[int, ...], **attributes: object) -> str:
+    """A node whose value no other step may take."""
+    name = b.add(op, inputs, shape, **attributes)
+    del b.shapes[name]
+    return name
+
+
+def _whole(b: Builder, *numbers: int) -> str:
+    return b.weight(np.array(numbers), np.int64)
+
+
+def reduce(b: Builder) -> None:
+    """A sum, mean, norm or extreme over channels, positions or both."""
+    source = b.one_of()
+    if source is None:
+        return
+    shape = b.shapes[source]
+    rank = len(shape)
+    axes = [axis for axis in range(1, rank + 1) if b.chance(50)] or [1]
+    kinds = ("Sum", "Sum", "Mean", "Mean", "L1", "L2", "SumSquare", "LogSumExp", "Max", "Min", "Prod")
+    op = f"Reduce{b.pick(*kinds)}"
+    inputs = [source, _whole(b, *(axis - b.pick(0, rank + 1) for axis in axes))]
+    left = tuple(size for axis, size in enumerate(shape, start=1) if axis not in axes)
+    if len(left) == 1 and b.chance(50):
+        b.add(op, inputs, left, keepdims=0)
+        return
+    ones = tuple(1 if axis in axes else size for axis, size in enumerate(shape, start=1))
+    name = b.add(op, inputs, ones, keepdims=1)
+    if b.chance(50):
+        b.add(str(b.pick("Sub", "Mul", "Add")), [source, name], shape)
+
+
+def expand(b: Builder) -> None:
+    """Axes of length 1 become longer; so may a constant of one number for each channel."""
+    source = b.one_of()
+    if source is None:
+        return
+    shape = b.shapes[source]
+    long = tuple(b.integer(1, 4) if size == 1 else size for size in shape)
+    asked = [size if size != own else b.pick(1, size) for size, own in zip(long, shape, strict=True)]
+    name = b.add("Expand", [source, _whole(b, 1, *asked)], long)
+    if b.chance(30):
+        array = b.vector(long[0]).reshape(-1, *[1] * (len(long) - 1))
+        table = _inner(b, "Expand", [b.weight(array), _whole(b, *long)], long)
+        b.add(str(b.pick("Add", "Mul")), [name, table], long)
+
+
+def tile(b: Builder) -> None:
+    """Some axes come several times."""
+    source = b.one_of()
+    if source is None:
+        return
+    shape = b.shapes[source]
+    repeats = [b.integer(1, 3) if size <= 4 and b.chance(60) else 1 for size in shape]
+    if np.prod(shape) * np.prod(repeats) <= 300:
+        long = tuple(size * number for size, number in zip(shape, repeats, strict=True))
+        b.add("Tile", [source, _whole(b, 1, *repeats)], long)
+
+
+def repeat_channels(b: Builder) -> None:
+    """Each channel several times, next to each other, as keys are for the heads that share them."""
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    times = b.integer(1, 3)
+    if c * times > 12:
+        return
+    x = _inner(b, "Unsqueeze", [source, _whole(b, 2)], (c, 1, h, w))
+    x = _inner(b, "Expand", [x, _whole(b, 1, c, times, b.pick(1, h), w)], (c, times, h, w))
+    if b.chance(30):
+        x = _inner(b, "Add", [x, b.weight(b.vector(times).reshape(-1, 1, 1))], (c, times, h, w))
+    b.add("Reshape", [x, _whole(b, 0, b.pick(-1, c * times), h, w)], (c * times, h, w))
+
+
+def group_norm(b: Builder) -> None:
+    """What exporters write before opset 21; some scales are zero."""
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    groups = int(b.pick(*(g for g in range(1, c + 1) if c % g == 0)))
+    x = _inner(b, "Reshape", [source, _whole(b, 0, groups, -1)], (groups, c // groups * h * w))
+    ones = [b.weight(np.ones(groups)), b.weight(np.zeros(groups))]
+    x = _inner(b, "InstanceNormalization", [x, *ones], (groups, c // groups * h * w))
+    x = _inner(b, "Reshape", [x, _whole(b, 0, c, h, w)], (c, h, w))
+    x = _inner(b, "Mul", [x, b.weight(b.vector(c).reshape(-1, 1, 1))], (c, h, w))
+    b.add("Add", [x, b.weight(b.vector(c).reshape(-1, 1, 1))], (c, h, w))
+
+
+COPIES = ((reduce, 3), (expand, 1), (tile, 1), (repeat_channels, 1), (group_norm, 2))
+"""Steps and how often they are drawn."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -37,7 +38,7 @@ class Device:
     Attributes:
         opset: Highest ONNX opset its parser is tested with.
         ir_version: Highest ONNX IR version that goes with that opset.
-        tensorrt: TensorRT's version, None where the runtime is another.
+        tensorrt: TensorRT's version, which says what its parser takes; None where the runtime is another.
         memory_bytes: Memory that CPU and GPU see, in bytes.
         fp32_flops: Dense peak at the highest clock, in operations per second; `fp16_flops` likewise.
         board_models: Texts that name the board in /proc/device-tree/model.
@@ -107,7 +108,7 @@ def devices() -> list[Device]:
 def _shipped() -> tuple[Device, ...]:
     package = Path(__file__).parent
     for folder in (package / "profiles", package.parent / "profiles"):
-        if found := sorted(folder.glob("*.toml")):
+        if found := sorted(folder.glob("*.toml"), key=lambda path: path.stem):
             return tuple(read_device(path) for path in found)
     raise InputError(f"No device profiles in {package}.", "Install edgeshrink again.")
 
@@ -119,9 +120,14 @@ def _this_jetson() -> Device:
             "This machine is no Jetson, so --device jetson means nothing here.",
             "Name the board, for example --device jetson-nano; `edgeshrink devices` lists them.",
         )
-    for found in devices():
-        if any(text.lower() in model.lower() for text in found.board_models):
-            return found
+    fitting = [
+        (len(text), found)
+        for found in devices()
+        for text in found.board_models
+        if text.lower() in model.lower()
+    ]
+    if fitting:  # the longest text is the most exact: a Nano 2GB is a Nano, too
+        return max(fitting, key=lambda fit: fit[0])[1]
     raise InputError(
         f"This Jetson calls itself {model!r}, and no profile describes it.",
         f"Write one and give its path with --device. {_FORM}",
@@ -195,6 +201,8 @@ def _faults_of(key: str, value: object) -> list[str]:
         return [f"`facts.{key}` must not be negative, got {value}"]
     if key == "runtime" and value not in RUNTIMES:
         return [f"`facts.runtime` must be one of {', '.join(RUNTIMES)}, not {value!r}"]
+    if key == "tensorrt" and not re.fullmatch(r"\d+(\.\d+)*", str(value)):
+        return [f'`facts.tensorrt` must be a version such as "8.2.1", not {value!r}']
     return []
 
 

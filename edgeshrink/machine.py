@@ -42,7 +42,7 @@ def board_model(root: Path = ROOT) -> str | None:
     # The second place is where containers mount the first, since Docker mounts nothing from /proc.
     for place in ("proc/device-tree/model", "tmp/nv_jetson_model"):
         model = _read(root / place).strip("\0\n ")
-        if "jetson" in model.lower():
+        if "jetson" in model.lower() or "nvidia orin" in model.lower():  # JetPack 5 says it without
             return model
     return None
 

@@ -51,7 +51,13 @@ def test_names_and_aliases_are_unique() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("jetson-nan", "jetson-nano"), ("jetsn", "jetson"), ("cpuu", "cpu")]
+    ("wrong", "right"),
+    [
+        ("jetson-nan", "jetson-nano"),
+        ("jetsn", "jetson"),
+        ("cpuu", "cpu"),
+        ("jetson-agx-orim", "jetson-agx-orin"),
+    ],
 )
 def test_a_misspelt_device_is_guessed(wrong: str, right: str) -> None:
     with pytest.raises(InputError, match=f"There is no device '{wrong}'") as caught:
@@ -63,7 +69,54 @@ def test_an_unknown_device_lists_the_known_ones() -> None:
     with pytest.raises(InputError) as caught:
         device("abacus")
     assert "Did you mean" not in caught.value.hint
-    assert "jetson-nano, onnxruntime-cpu" in caught.value.hint
+    assert "jetson-nano, jetson-nano-2gb" in caught.value.hint
+    assert "onnxruntime-cpu" in caught.value.hint
+
+
+# Device trees of public logs: jetson_release, kernel messages and bug reports.
+BOARDS = {
+    "NVIDIA Jetson Nano Developer Kit": "jetson-nano",
+    "NVIDIA Jetson Nano 2GB Developer Kit": "jetson-nano-2gb",
+    "NVIDIA Jetson TX2 Developer Kit": "jetson-tx2",
+    "NVIDIA Jetson Xavier NX Developer Kit": "jetson-xavier-nx",
+    "Jetson-AGX": "jetson-agx-xavier",
+    "NVIDIA Orin Nano Developer Kit": "jetson-orin-nano",
+    "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super": "jetson-orin-nano",
+    "NVIDIA Orin NX Developer Kit": "jetson-orin-nx",
+    "NVIDIA Jetson Orin NX Engineering Reference Developer Kit": "jetson-orin-nx",
+    "Jetson AGX Orin Developer Kit": "jetson-agx-orin",
+    "NVIDIA Jetson AGX Thor Developer Kit": "jetson-thor",
+}
+
+
+@pytest.mark.parametrize(("model", "name"), BOARDS.items())
+def test_a_board_is_known_by_what_its_device_tree_calls_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, name: str
+) -> None:
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/model").write_bytes(model.encode() + b"\0")
+    monkeypatch.setattr(module, "board_model", lambda: board_model(tmp_path))
+    assert device("jetson").name == name
+
+
+def test_the_boards_and_their_tensorrt() -> None:
+    assert {found.name: found.tensorrt for found in devices()} == {
+        "jetson-nano": "8.2.1",
+        "jetson-nano-2gb": "8.2.1",
+        "jetson-tx2": "8.2.1",
+        "jetson-xavier-nx": "8.5.2",
+        "jetson-agx-xavier": "8.5.2",
+        "jetson-orin-nano": "10.3.0",
+        "jetson-orin-nx": "10.3.0",
+        "jetson-agx-orin": "10.3.0",
+        "jetson-thor": "10.13.3",
+        "onnxruntime-cpu": None,
+    }
+
+
+def test_boards_without_dp4a_have_no_fast_int8() -> None:
+    slow = {found.name for found in devices() if found.fast_int8 is False}
+    assert slow == {"jetson-nano", "jetson-nano-2gb", "jetson-tx2"}
 
 
 def test_jetson_means_this_board_and_is_refused_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +145,7 @@ def test_every_fault_of_a_profile_is_listed_at_once(tmp_path: Path) -> None:
     [facts]
     runtime = "abacus"
     opset = "13"
+    tensorrt = "eight"
     memory_byte = 1
     memory_bytes = -1
     """
@@ -102,6 +156,7 @@ def test_every_fault_of_a_profile_is_listed_at_once(tmp_path: Path) -> None:
         "`alias` is not known; did you mean `aliases`?",
         "`board_models` must be a list of texts",
         "`facts.runtime` must be one of onnxruntime, tensorrt, not 'abacus'",
+        "`facts.tensorrt` must be a version such as \"8.2.1\", not 'eight'",
         "`facts.opset` must be a whole number, not '13'",
         "`memory_byte` is not known; did you mean `memory_bytes`?",
         "`facts.memory_bytes` must not be negative",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import onnx
 import onnx_ir as ir
 import pytest
@@ -25,7 +27,8 @@ HAS = {
 }
 LACKS = {
     "8.0": "Einsum GatherND If IsNaN Round ScatterElements Sign Xor",
-    "8.2": "GridSample HardSwish IsInf LayerNormalization Mish Mod NonZero OneHot Trilu Gelu GroupNormalization Shrink Xor",
+    "8.2": "Gelu GridSample GroupNormalization HardSwish IsInf LayerNormalization Mish Mod NonZero OneHot"
+    " Shrink Trilu Xor",
     "8.4": "GridSample LayerNormalization Mod Trilu",
     "8.5": "Gelu Hardmax IsInf LayerNormalization STFT",
     "8.6": "Gelu Mish RMSNormalization",
@@ -158,6 +161,17 @@ def test_the_nanos_parser_is_8_2_and_the_cpu_has_none() -> None:
     assert nano is not None
     assert (nano.name, nano.version) == ("tensorrt-8.2", "8.2.1")
     assert parser_for(device("cpu")) is None
+
+
+def test_a_board_of_the_users_own_has_the_parser_of_its_tensorrt(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    text = 'name = "mine"\ndescription = "x"\n[facts]\nruntime = "tensorrt"\nopset = 17\nir_version = 8\n'
+    path.write_text(text, encoding="utf-8")
+    assert parser_for(device(str(path))) is None
+    path.write_text(text + 'tensorrt = "8.6.2"\n', encoding="utf-8")
+    mine = parser_for(device(str(path)))
+    assert mine is not None
+    assert mine.supports("LayerNormalization")
 
 
 def test_every_tensorrt_device_has_a_parser_and_its_opset() -> None:

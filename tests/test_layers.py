@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 LADDER = (
     {"errors", "digest", "onnx_bytes", "zip_faults"},
     {"graph", "cost", "devices", "parsers", "machine", "npz", "inputs", "signature", "dendrites"},
-    {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "verify"}
+    {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "lint", "verify"}
     | {"bundle", "manifest", "proof"},
     {"pipeline", "inspection", "comparison", "zoo"},
     {"report"},

@@ -1,0 +1,117 @@
+"""What FP16 cannot hold: constants as they are stored, and values as samples make them.
+
+FP16 ends at 65504. Its smallest number is 2^-24, about 6e-8: below that, numbers become it or zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeshrink.lint.finding import Finding
+from edgeshrink.lint.rule import Hit, finding_of, rule
+from edgeshrink.lint.subject import Array, Subject, constant_of
+from edgeshrink.verify import Feed, run_onnx
+
+__all__ = ["LARGEST", "SMALLEST", "lint_ranges"]
+
+LARGEST = 65504.0
+SMALLEST = 6e-8
+_MOST_AT_ONCE = 64  # values fetched in one run: all of a large network's would be gigabytes
+
+TOO_LARGE, TOO_SMALL = "fp16-overflow", "fp16-underflow"
+BUILD = "Build the engine in FP32, or hold this layer at FP32; scaling the weights before it helps too."
+
+
+@rule("fp16-constant", "warning")
+def fp16_constant(network: Subject) -> Iterator[Hit]:
+    """A finite float32 constant beyond FP16, where the board is fast in FP16: masks of -3.4e38, say."""
+    if not network.device.fast_fp16:
+        return
+    for value in network.constants:
+        array = constant_of(value)
+        if array is None or array.dtype != np.float32 or not array.size:
+            continue
+        largest = _largest(array)
+        if largest > LARGEST:
+            yield Hit(
+                f"It holds {largest:.3g}, which is infinite in FP16; a softmax over such a mask makes NaN.",
+                "Mask with -60000 in forward, or build the engine in FP32.",
+                value,
+            )
+
+
+def _largest(array: Array) -> float:
+    """The largest magnitude among finite numbers."""
+    finite = np.abs(array[np.isfinite(array)])
+    return float(finite.max()) if finite.size else 0.0
+
+
+@dataclass
+class _Range:
+    """What samples made of one value."""
+
+    largest: float = 0.0
+    small: int = 0
+    nonzero: int = 0
+
+    def see(self, array: Array) -> None:
+        magnitudes = np.abs(array[np.isfinite(array)])
+        self.largest = max(self.largest, float(magnitudes.max()) if magnitudes.size else 0.0)
+        self.nonzero += int(np.count_nonzero(magnitudes))
+        self.small += int(np.count_nonzero((magnitudes > 0) & (magnitudes < SMALLEST)))
+
+
+def lint_ranges(model: ir.Model, feeds: Sequence[Feed]) -> tuple[Finding, ...]:
+    """Run `model` on `feeds` in ONNX Runtime, and warn of every float32 value that FP16 cannot hold.
+
+    Raises:
+        InputError: A feed does not fit.
+        EdgeshrinkError: ONNX Runtime refuses the network.
+    """
+    names = [
+        value.name
+        for node in model.graph
+        for value in node.outputs
+        if value.name and value.dtype in (None, ir.DataType.FLOAT) and node.op_type != "Constant"
+    ]
+    ranges = {name: _Range() for name in names}
+    for start in range(0, len(names), _MOST_AT_ONCE):
+        part = names[start : start + _MOST_AT_ONCE]
+        probe = _with_outputs(model, part)
+        for feed in feeds:
+            (outputs,) = run_onnx(probe, [feed])
+            for name in part:
+                if outputs[name].dtype == np.float32:
+                    ranges[name].see(outputs[name])
+    makers = {value.name: node for node in model.graph for value in node.outputs}
+    return tuple(
+        finding_of(rule_id, "warning", Hit(why, BUILD, makers[name]))
+        for name, seen in ranges.items()
+        for rule_id, why in _faults(name, seen, len(feeds))
+    )
+
+
+def _faults(name: str, seen: _Range, samples: int) -> Iterator[tuple[str, str]]:
+    on = f"on {samples} samples" if samples != 1 else "on one sample"
+    if seen.largest > LARGEST:
+        yield TOO_LARGE, f"{name} reaches {seen.largest:.3g} {on}; FP16 ends at {LARGEST:.0f}."
+    if 2 * seen.small > seen.nonzero:
+        share = seen.small / seen.nonzero
+        yield (
+            TOO_SMALL,
+            f"{share:.0%} of {name} lie below {SMALLEST:g} {on} without being 0: FP16 makes them 0.",
+        )
+
+
+def _with_outputs(model: ir.Model, names: Sequence[str]) -> ir.Model:
+    """A copy, of the same weights, whose outputs are these values."""
+    copy = model.clone()
+    made = {value.name: value for node in copy.graph for value in node.outputs}
+    copy.graph.outputs[:] = [made[name] for name in names]
+    for value in copy.graph.outputs:
+        value.type = value.type or ir.TensorType(ir.DataType.FLOAT)
+    return copy

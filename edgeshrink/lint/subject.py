@@ -1,0 +1,146 @@
+"""The network as rules look at it: nodes, constants and sizes, beside the device and its parser's table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx_ir as ir
+
+from edgeshrink.devices import Device
+from edgeshrink.graph.module_paths import traced_path
+from edgeshrink.graph.shapes import infer_shapes
+from edgeshrink.parsers import Parser
+
+__all__ = ["Array", "Subject", "bytes_of", "constant_of", "is_constant", "megabytes", "module_of", "sizes_of"]
+
+Array = npt.NDArray[Any]
+
+
+class Subject:
+    """A network on its way to a device. Nothing here changes the model that was given.
+
+    Attributes:
+        graph: A copy of the network with every shape that inference finds; it shares the weights.
+        device: Where it is to run.
+        parser: What the device's parser takes; None where that is not known.
+        profiled: Names of the inputs whose open sizes have a range the engine is built for.
+        workspace_bytes: What the builder may take beside the network; 0 where that is not known.
+    """
+
+    def __init__(
+        self,
+        model: ir.Model,
+        device: Device,
+        parser: Parser | None,
+        profiled: Collection[str] = (),
+        workspace_bytes: int = 0,
+    ) -> None:
+        """Look at `model`, of which a copy is taken where a shape is missing."""
+        self.workspace_bytes = workspace_bytes
+        self.model = _with_shapes(model)
+        self.graph = self.model.graph
+        self.device = device
+        self.parser = parser
+        self.profiled = frozenset(profiled)
+
+    @cached_property
+    def nodes(self) -> tuple[ir.Node, ...]:
+        """Every node, those of subgraphs included, in the graph's order."""
+        return tuple(self.graph.all_nodes())
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's own operators that the network is written in."""
+        versions = self.graph.opset_imports
+        return versions.get("", versions.get("ai.onnx", 1))
+
+    def of(self, *op_types: str) -> Iterator[ir.Node]:
+        """The nodes of these operators of ONNX's own domain."""
+        return (node for node in self.nodes if node.op_type in op_types and node.domain in ("", "ai.onnx"))
+
+    @cached_property
+    def constants(self) -> tuple[ir.Value, ...]:
+        """Every value with a tensor behind it that a node reads, once."""
+        found = {value: None for node in self.nodes for value in node.inputs if _tensor(value) is not None}
+        return tuple(value for value in found if value is not None)
+
+    def attribute(self, node: ir.Node, name: str) -> Any:
+        """An attribute's value, the default of the network's opset where the node does not say, or None."""
+        if name in node.attributes:
+            return node.attributes[name].value
+        try:
+            default = onnx.defs.get_schema(node.op_type, self.opset, "").attributes[name].default_value
+        except (onnx.defs.SchemaError, KeyError):
+            return None
+        value = onnx.helper.get_attribute_value(default) if default.type else None
+        return value.decode() if isinstance(value, bytes) else value
+
+
+def _with_shapes(model: ir.Model) -> ir.Model:
+    if all(
+        value.shape is not None and value.type is not None for node in model.graph for value in node.outputs
+    ):
+        return model
+    copy = model.clone()
+    infer_shapes(copy)
+    return copy
+
+
+def _tensor(value: ir.Value | None) -> ir.TensorProtocol | None:
+    if value is None or value.is_graph_input():
+        return None
+    return ir.convenience.get_const_tensor(value)
+
+
+def constant_of(value: ir.Value | None) -> Array | None:
+    """The array behind an initializer or a Constant node; None for everything else."""
+    tensor = _tensor(value)
+    return None if tensor is None or tensor.dtype == ir.DataType.STRING else np.asarray(tensor.numpy())
+
+
+def is_constant(value: ir.Value | None) -> bool:
+    """Whether the parser knows the value as weights: stored, or stored behind a DequantizeLinear."""
+    if _tensor(value) is not None:
+        return True
+    maker = None if value is None else value.producer()
+    return maker is not None and maker.op_type == "DequantizeLinear" and _tensor(maker.inputs[0]) is not None
+
+
+def sizes_of(value: ir.Value | None) -> tuple[int, ...] | None:
+    """All sizes of a value; None where the rank or one of them is not known."""
+    if value is None:
+        return None
+    tensor = _tensor(value)
+    shape = value.shape if tensor is None else tensor.shape
+    if shape is None:
+        return None
+    sizes = tuple(size for size in shape if isinstance(size, int))
+    return sizes if len(sizes) == len(shape) else None
+
+
+def bytes_of(value: ir.Value) -> int | None:
+    """How much memory a value takes, in bytes; None where its sizes or its type are not known."""
+    sizes = sizes_of(value)
+    tensor = _tensor(value)
+    dtype = value.dtype if tensor is None else tensor.dtype
+    if sizes is None or dtype is None or dtype == ir.DataType.STRING:
+        return None
+    return -(-prod(sizes) * dtype.bitwidth // 8)
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes as people read it: 12.3 MB."""
+    return f"{size / 1e6:,.1f} MB"
+
+
+def module_of(node: ir.Node) -> str:
+    """The torch module a node came from, `layer1.0.conv1`, by its weight, its notes or its name."""
+    if path := traced_path(node):
+        return path
+    return ".".join((node.name or "").split("/")[:-1])  # the names that lowering gives: layer1/0/conv1/Conv

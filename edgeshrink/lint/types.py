@@ -1,0 +1,146 @@
+"""Element types: which TensorRT has, which its parser narrows, and which numbers do not survive that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeshrink.lint.rule import Hit, rule
+from edgeshrink.lint.subject import Array, Subject, constant_of
+
+__all__: list[str] = []
+
+INT32, FLOAT = np.iinfo(np.int32), np.finfo(np.float32)
+
+
+def _narrowed(network: Subject, value: ir.Value) -> str | None:
+    """What the parser makes of the value's type, None where it keeps it."""
+    if network.parser is None or value.dtype is None:
+        return None
+    return network.parser.narrowed.get(value.dtype.name)
+
+
+@rule("tensor-type", "error")
+def tensor_type(network: Subject) -> Iterator[Hit]:
+    """TensorRT has no such type at all."""
+    if network.parser is None:
+        return
+    known = {*network.parser.network_types, *network.parser.narrowed}
+    made = [value for node in network.nodes for value in node.outputs]
+    for value in [*network.graph.inputs, *network.constants, *made]:
+        kind = value.type
+        if isinstance(kind, ir.TensorType) and kind.dtype.name in known | {"UNDEFINED"}:
+            continue
+        if kind is not None:
+            name = kind.dtype.name if isinstance(kind, ir.TensorType) else type(kind).__name__
+            yield Hit(
+                f"{name} is no type of TensorRT {network.parser.version}.",
+                f"Cast to one of {', '.join(network.parser.network_types)} in forward.",
+                value,
+            )
+
+
+@rule("int64-overflow", "error")
+def int64_overflow(network: Subject) -> Iterator[Hit]:
+    """The parser clamps INT64 constants to INT32, with one warning in its log."""
+    for value in network.constants:
+        array = constant_of(value)
+        if _narrowed(network, value) != "INT32" or array is None or array.dtype != np.int64 or not array.size:
+            continue
+        if (array.max() > INT32.max or array.min() < INT32.min) and not _only_bounds(value):
+            yield Hit(
+                f"It holds {array.max() if array.max() > INT32.max else array.min()}: clamped to INT32.",
+                "Use smaller numbers in forward.",
+                value,
+            )
+
+
+def _only_bounds(value: ir.Value) -> bool:
+    """Whether only Slice reads it, as starts or ends: those mean the same when they are clamped."""
+    return all(node.op_type == "Slice" and index in (1, 2) for node, index in value.uses())
+
+
+@rule("double-overflow", "error")
+def double_overflow(network: Subject) -> Iterator[Hit]:
+    """The parser makes FLOAT of DOUBLE constants."""
+    for value in network.constants:
+        array = constant_of(value)
+        if _narrowed(network, value) == "FLOAT" and array is not None and _beyond(array, float(FLOAT.max)):
+            yield Hit(
+                "It holds numbers beyond float32, which the parser clamps.",
+                "Use smaller numbers in forward.",
+                value,
+            )
+
+
+def _beyond(array: Array, limit: float) -> bool:
+    finite = array[np.isfinite(array)]
+    return bool(finite.size) and bool(np.abs(finite).max() > limit)
+
+
+@rule("double-narrowed", "warning")
+def double_narrowed(network: Subject) -> Iterator[Hit]:
+    """The device computes in FLOAT what the network computes in DOUBLE."""
+    made = [value for node in network.nodes for value in node.outputs if _narrowed(network, value) == "FLOAT"]
+    if made:
+        yield Hit(
+            f"{len(made)} values are DOUBLE, which the parser narrows to FLOAT: they are rounded as such.",
+            "Export the network in float32.",
+            made[0],
+        )
+
+
+@rule("narrowed-interface", "warning")
+def narrowed_interface(network: Subject) -> Iterator[Hit]:
+    """An input or output is declared in a type that the engine does not have."""
+    for value in [*network.graph.inputs, *network.graph.outputs]:
+        kind = _narrowed(network, value)
+        if kind and value.dtype is not None and value.dtype.name != "UINT8":
+            what = "input" if value.is_graph_input() else "output"
+            yield Hit(
+                f"The {what} is {value.dtype.name}, the engine's is {kind}: 8 bytes a number are misread.",
+                f"Declare it {kind}, or feed the engine {kind}.",
+                value,
+            )
+
+
+@rule("uint8-input", "error")
+def uint8_input(network: Subject) -> Iterator[Hit]:
+    """UINT8 constants become INT32, but an input or output of the network cannot have the type before 8.5."""
+    if network.parser is None or "UINT8" in network.parser.network_types:
+        return
+    for value in [*network.graph.inputs, *network.graph.outputs]:
+        if value.dtype == ir.DataType.UINT8:
+            yield Hit(
+                f"TensorRT {network.parser.version} has no inputs or outputs of UINT8.",
+                "Take float32 images, and convert the bytes before the network.",
+                value,
+            )
+
+
+@rule("bool-input", "note")
+def bool_input(network: Subject) -> Iterator[Hit]:
+    """TensorRT's boolean is a byte of 0 or 1; its header leaves all other values undefined."""
+    for value in network.graph.inputs:
+        if value.dtype == ir.DataType.BOOL:
+            yield Hit(
+                "The input is BOOL: one byte each, and TensorRT defines 0 and 1 alone.",
+                "Feed it 0 and 1, never another byte.",
+                value,
+            )
+
+
+@rule("clip-computed-bound", "error")
+def clip_computed_bound(network: Subject) -> Iterator[Hit]:
+    """Bounds that are computed may be FLOAT or INT32."""
+    for node in network.of("Clip"):
+        for bound in node.inputs[1:3]:
+            if bound is None or bound.dtype is None or constant_of(bound) is not None:
+                continue
+            kind = _narrowed(network, bound) or bound.dtype.name
+            if kind not in ("FLOAT", "INT32"):
+                yield Hit(
+                    f"Its bound {bound.name} is {kind} and computed.", "Make the bound a constant.", node
+                )

@@ -1,0 +1,156 @@
+"""What lint says as a whole, and the rules that need more than a graph."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from edgeshrink.lint import SEVERITIES, has_errors, lint, lint_ranges
+from edgeshrink.lint.memory import memory_of
+from edgeshrink.lint.subject import Subject
+from edgeshrink.parsers import Operator
+from tests.lint.support import CPU, NANO, board, found, parse, parser
+
+RELU = "(float[2] x) => (float[2] y) { y = Relu(x) }"
+KNOWS_RELU = parser(Operator("Relu", types=("FLOAT",)))
+
+
+def test_a_plain_network_has_no_findings() -> None:
+    assert lint(parse(RELU), NANO) == ()
+
+
+def test_all_findings_come_at_once_and_errors_first() -> None:
+    model = parse("(double[n] x) => (y) { a = Trilu(x) y = own.Thing(a) }", opset=18)
+    severities = [finding.severity for finding in lint(model, NANO)]
+    assert severities == sorted(severities, key=SEVERITIES.index)
+    assert severities.count("error") >= 3
+    assert "warning" in severities
+
+
+def test_a_finding_names_the_node_and_the_module_it_came_from() -> None:
+    model = parse(RELU)
+    (node,) = model.graph
+    node.name = "layer1/0/act/Relu"
+    (finding,) = found(model, "unsupported-operator", parser=parser())
+    assert (finding.node, finding.operator, finding.module) == ("layer1/0/act/Relu", "Relu", "layer1.0.act")
+
+
+def test_a_finding_of_a_weight_names_the_weight() -> None:
+    model = parse("(float[2] x) => (y) { y = Add(x, far) }", far=np.array([1e9, 0], np.float32))
+    (finding,) = found(model, "fp16-constant")
+    assert (finding.node, finding.operator) == ("far", "")
+
+
+def test_the_model_is_left_as_it_is() -> None:
+    model = parse("(float[2] x) => (y) { a = Relu(x) y = Relu(a) }")
+    before = ir.to_proto(model).SerializeToString()
+    lint(model, NANO)
+    assert ir.to_proto(model).SerializeToString() == before
+
+
+def test_only_errors_count_as_errors() -> None:
+    notes = lint(parse("(bool[1] x) => (float[1] y) { y = Cast<to=1>(x) }"), NANO)
+    assert notes
+    assert not has_errors(notes)
+
+
+def test_a_board_without_a_parser_table_is_told_that_operators_were_not_checked() -> None:
+    assert found(parse(RELU), "unknown-parser", board(tensorrt=None))
+    assert not found(parse(RELU), "unknown-parser", NANO)
+    assert not found(parse(RELU), "unknown-parser", CPU)
+
+
+def test_a_newer_ir_version_is_a_note_for_tensorrt_and_refused_by_onnx_runtime() -> None:
+    model = parse(RELU, ir_version=12)
+    assert found(model, "ir-version", NANO)
+    assert not found(model, "ir-version", CPU)
+    assert found(model, "ir-version-refused", CPU)
+    assert not found(parse(RELU, ir_version=7), "ir-version", NANO)
+    assert not found(parse(RELU, ir_version=7), "ir-version-refused", CPU)
+
+
+def test_an_open_size_with_a_range_is_right() -> None:
+    model = parse("(float[n, 2] x) => (float[n, 2] y) { y = Relu(x) }")
+    assert not found(model, "open-size", profiled={"x"})
+    assert found(model, "open-size", profiled={"another"})
+
+
+def test_tensors_in_other_files_are_told(tmp_path) -> None:
+    model = parse("(float[2] x) => (y) { y = Add(x, w) }", w=np.array([1, 2], np.float32))
+    assert not found(model, "external-data")
+    ir.save(model, tmp_path / "m.onnx", external_data="weights", size_threshold_bytes=0)
+    assert found(ir.load(tmp_path / "m.onnx"), "external-data")
+
+
+def test_quantized_weights_count_as_constant() -> None:
+    text = "(float[1, 3, 8, 8] x) => (y) { w = DequantizeLinear(q, s, z) y = Conv(x, w) }"
+    constants = {"q": np.ones((4, 3, 3, 3), np.int8), "s": np.float32(0.1), "z": np.int8(0)}
+    assert not found(parse(text, **constants), "input-not-constant")
+
+
+def test_a_board_with_int8_may_be_asked_for_it() -> None:
+    text = "(float[2] x) => (y) { y = QuantizeLinear(x, s, z) }"
+    model = parse(text, s=np.float32(0.1), z=np.int8(0))
+    assert not found(model, "no-int8", board(fast_int8=True))
+    assert not found(model, "no-int8", board(fast_int8=None))
+
+
+def test_memory_counts_what_lives_at_one_time() -> None:
+    text = "(float[10] x) => (float[10] y) { a = Relu(x) b = Relu(a) c = Relu(b) y = Add(c, w) }"
+    memory = memory_of(Subject(parse(text, w=np.ones(10, np.float32)), NANO, None))
+    assert (memory.weights, memory.activations, memory.unknown) == (40, 80, 0)  # two values at a time
+
+
+def test_memory_keeps_what_is_read_later() -> None:
+    text = "(float[10] x) => (float[10] y) { a = Relu(x) b = Relu(a) y = Add(b, x) }"
+    assert memory_of(Subject(parse(text), NANO, None)).activations == 120
+
+
+def test_memory_keeps_what_a_branch_reads() -> None:
+    text = (
+        "(bool c, float[10] x) => (float[10] y) { a = Relu(x) b = Relu(a) y = If (c) <"
+        "then_branch = one () => (float[10] p) { p = Neg(x) },"
+        "else_branch = two () => (float[10] q) { q = Neg(b) } > }"
+    )
+    assert memory_of(Subject(parse(text), NANO, None)).activations == 1 + 120
+
+
+def test_the_workspace_counts_where_it_is_given() -> None:
+    model = parse("(float[10] x) => (y) { y = Relu(x) }")
+    small = board(memory_bytes=10_000)
+    assert not found(model, "much-of-memory", small)
+    assert found(model, "much-of-memory", small, workspace_bytes=20_000)
+
+
+def feeds(*arrays: list[float]) -> list[dict[str, np.ndarray]]:
+    return [{"x": np.array(array, np.float32)} for array in arrays]
+
+
+SQUARE = "(float[2] x) => (float[2] y) { s = Mul(x, x) y = Sigmoid(s) }"
+
+
+def test_samples_show_what_fp16_cannot_hold() -> None:
+    (finding,) = lint_ranges(parse(SQUARE), feeds([1, 2], [300, 1]))
+    assert (finding.rule, finding.severity, finding.operator) == ("fp16-overflow", "warning", "Mul")
+    assert "9e+04" in finding.why
+    assert "2 samples" in finding.why
+
+
+def test_samples_show_what_fp16_makes_zero() -> None:
+    assert [f.rule for f in lint_ranges(parse(SQUARE), feeds([1e-5, 1e-6]))] == ["fp16-underflow"]
+
+
+@pytest.mark.parametrize("array", [[1, 200], [0, 0], [1e-5, 1], [np.inf, np.nan]])
+def test_samples_within_fp16_are_right(array: list[float]) -> None:
+    assert lint_ranges(parse(SQUARE), feeds(array)) == ()
+
+
+def test_ranges_are_looked_at_in_parts_and_integers_left_out() -> None:
+    names = ["x", *(f"v{index}" for index in range(130))]
+    body = " ".join(f"{b} = Add(x, {a})" for a, b in pairwise(names))
+    model = parse(f"(float[2] x) => (int64[1] y) {{ {body} y = Shape(v129) }}")
+    assert [finding.node for finding in lint_ranges(model, feeds([500, 600]))]
+    assert not lint_ranges(model, feeds([1, 2]))

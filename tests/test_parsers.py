@@ -8,6 +8,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from edgeshrink import parsers as module
 from edgeshrink.devices import device, devices
 from edgeshrink.parsers import Parser, parser_for, parser_of_version, parsers
 
@@ -19,7 +20,8 @@ HAS = {
     "8.4": "HardSwish Shrink Xor Reciprocal",  # builtin_op_importers.cpp of the 8.4 line
     "8.5": "GridSample MeanVarianceNormalization Mod NonZero OneHot RandomNormal RoiAlign Trilu",
     "8.6": "GroupNormalization IsInf LayerNormalization Trilu",
-    "10.0": "CastLike Gelu Hardmax Mish",
+    "10.0": "CastLike Hardmax",
+    "10.1": "DeformConv Gelu Mish",  # Gelu, Mish: builtin_op_importers.cpp, branch 10.1-GA
     "10.3": "DeformConv Gelu GroupNormalization",
     "10.5": "BlackmanWindow HammingWindow HannWindow STFT",
     "10.14": "Attention",
@@ -198,6 +200,27 @@ def test_tables_speak_of_what_onnx_has(version: str) -> None:
         assert set(operator.values) <= attributes, op_type
         inputs = max(schema.max_input for schema in schemas[op_type])
         assert all(index < inputs for index in operator.constant_inputs), op_type
+
+
+def test_tables_have_no_key_that_is_not_read() -> None:
+    entry = {
+        "types",
+        "restrictions",
+        "constant_inputs",
+        "values",
+        "ranks",
+        "traps",
+        "source",
+        "since",
+        "before",
+    }
+    head = {"name", "lines", "opset", "types", "narrowed", "operators", "source"}
+    for document in module._tables():
+        assert set(document) == head
+        for operator in document["operators"].values():
+            assert set(operator) <= entry
+            for trap in operator.get("traps", ()):
+                assert set(trap) - {"since", "before"} == {"id", "text", "source"}
 
 
 def test_every_trap_states_its_source_and_its_id_always_means_the_same() -> None:

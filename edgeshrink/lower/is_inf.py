@@ -26,7 +26,7 @@ class LowerIsInf(NodeRule):
         x = node.inputs[0]
         if x is None or x.dtype is None:
             return None
-        if "IsInf" not in self.target.missing and x.dtype.itemsize >= 4:
+        if not self.target.lacks("IsInf") and x.dtype.itemsize >= 4:
             return None  # older versions take it as it is
         below = node.attributes.get_int("detect_negative", 1)
         above = node.attributes.get_int("detect_positive", 1)

@@ -82,7 +82,7 @@ class NodeRule(ir.passes.InPlacePass):
     def _is_foreign(self, node: ir.Node) -> bool:
         """Whether the target's opset or its parser lacks the form that this rule rewrites."""
         goes_down = self.opset < min(self.native_from, self.target.source)
-        return goes_down or node.op_type in self.target.missing
+        return goes_down or self.target.lacks(node.op_type)
 
     def _replace(self, node: ir.Node) -> bool:
         op = Recorder(node)

@@ -38,8 +38,9 @@ def parse(text: str, opset: int = 18, **constants: np.ndarray) -> ir.Model:
 
 
 def lowered(model: ir.Model, opset: int = 13) -> Lowered:
-    """Lower for a Jetson Nano, or for a TensorRT of today that is told another opset."""
-    report = lower(model, NANO if opset == 13 else replace(NANO, opset=opset, tensorrt="10.9.0"))
+    """Lower for a Jetson Nano, or to another opset for a runtime that takes all of it."""
+    plain = replace(NANO, opset=opset, runtime="onnxruntime", tensorrt=None)
+    report = lower(model, NANO if opset == 13 else plain)
     return Lowered(model, report, Counter(node.op_type for node in model.graph.all_nodes()))
 
 

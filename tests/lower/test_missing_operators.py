@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeshrink.lower.target import Target
+from edgeshrink.lower import lower
 from edgeshrink.verify import compare_outputs, run_onnx
 from tests.lower.support import NANO, Lowered, lowered, lowered_same, parse
 
@@ -182,15 +182,17 @@ def test_mean_variance_normalization_becomes_its_definition(axes: str) -> None:
     assert lowered_same(parse(text, 13)).report.rules == {"LowerMeanVarianceNormalization": 1}
 
 
-def test_what_each_parser_lacks() -> None:
-    """Sources: onnx-tensorrt docs/Changelog.md (8.4, 8.5, 8.6, 9.2) and docs/operators.md."""
-    missing = {
-        version: Target.of(replace(NANO, tensorrt=version), 18).missing
-        for version in ("8.2.1", "8.4.1", "8.5.2", "8.6.1", "10.3.0")
-    }
-    assert {"Shrink", "Xor", "HardSwish", "Celu"} <= missing["8.2.1"] - missing["8.4.1"]
-    assert {"MeanVarianceNormalization", "Mod", "GridSample"} <= missing["8.4.1"] - missing["8.5.2"]
-    assert {"IsInf"} <= missing["8.5.2"] - missing["8.6.1"]
-    assert missing["8.6.1"] == {"Hardmax"}
-    assert not missing["10.3.0"]
-    assert not Target.of(replace(NANO, tensorrt=None), 18).missing
+@pytest.mark.parametrize(("version", "lowers"), [("8.2.1", True), ("8.4.1", False)])
+def test_what_a_parser_lacks_is_lowered_for_it_alone(version: str, lowers: bool) -> None:
+    """Xor came with TensorRT 8.4, and Celu became right (onnx-tensorrt, docs/Changelog.md)."""
+    model = parse("(bool[2] a, float[2] x) => (y, z) { y = Xor(a, a) z = Celu(x) }", 13)
+    report = lower(model, replace(NANO, tensorrt=version))
+    assert bool(report.rules) == lowers
+
+
+def test_layers_that_the_opset_has_and_the_parser_lacks_are_lowered() -> None:
+    """TensorRT 8.5 has no LayerNormalization, 8.6 has (docs/Changelog.md)."""
+    for version, ops in (("8.5.2", 8), ("8.6.1", 1)):
+        model = parse("(float[2, 3] x) => (y) { y = LayerNormalization(x, s) }", 17, s=np.ones(3, np.float32))
+        lower(model, replace(NANO, opset=17, tensorrt=version))
+        assert len(list(model.graph)) in (ops, ops - 1)

@@ -12,8 +12,11 @@ from edgeshrink.devices import Device
 from edgeshrink.errors import EdgeshrinkError, UnsupportedError
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.lower.attention import LowerAttention
+from edgeshrink.lower.bits import LowerBitwiseAnd, LowerBitwiseNot
 from edgeshrink.lower.cast_like import LowerCastLike
 from edgeshrink.lower.celu import LowerCelu
+from edgeshrink.lower.constant_attributes import LowerConstantAttributes
+from edgeshrink.lower.einsum_ellipsis import LowerEinsumEllipsis
 from edgeshrink.lower.gelu import LowerGelu
 from edgeshrink.lower.group_normalization import LowerGroupNormalization
 from edgeshrink.lower.hard_swish import LowerHardSwish
@@ -26,8 +29,11 @@ from edgeshrink.lower.names import NameNodesAfterModules, module_path
 from edgeshrink.lower.one_hot import LowerHardmax, LowerOneHot
 from edgeshrink.lower.opsets import drop_what_says_nothing, faults_at
 from edgeshrink.lower.pad_axes import LowerPadAxes
+from edgeshrink.lower.pad_wrap import LowerPadWrap
 from edgeshrink.lower.pool_ceil_mode import LowerPoolCeilMode
 from edgeshrink.lower.reduce_axes import LowerReduceAxes
+from edgeshrink.lower.relu_of_integers import LowerReluOfIntegers
+from edgeshrink.lower.reshape_zeros import LowerReshapeZeros
 from edgeshrink.lower.rms_normalization import LowerRMSNormalization
 from edgeshrink.lower.rule import NodeRule
 from edgeshrink.lower.shape_range import LowerShapeRange
@@ -36,6 +42,7 @@ from edgeshrink.lower.split_num_outputs import LowerSplitNumOutputs
 from edgeshrink.lower.swish import LowerSwish
 from edgeshrink.lower.target import Target
 from edgeshrink.lower.tidy import StripNotes
+from edgeshrink.lower.top_k_smallest import LowerTopKSmallest
 from edgeshrink.lower.trilu import LowerTrilu
 from edgeshrink.lower.xor import LowerXor
 
@@ -44,8 +51,12 @@ __all__ = ["RULES", "LowerReport", "lower"]
 # Each writes for the target's opset itself, so their order does not matter.
 RULES: tuple[type[NodeRule], ...] = (
     LowerAttention,
+    LowerBitwiseAnd,
+    LowerBitwiseNot,
     LowerCastLike,
     LowerCelu,
+    LowerConstantAttributes,
+    LowerEinsumEllipsis,
     LowerGelu,
     LowerGroupNormalization,
     LowerHardSwish,
@@ -57,13 +68,17 @@ RULES: tuple[type[NodeRule], ...] = (
     LowerMod,
     LowerOneHot,
     LowerPadAxes,
+    LowerPadWrap,
     LowerPoolCeilMode,
     LowerRMSNormalization,
     LowerReduceAxes,
+    LowerReluOfIntegers,
+    LowerReshapeZeros,
     LowerShapeRange,
     LowerShrink,
     LowerSplitNumOutputs,
     LowerSwish,
+    LowerTopKSmallest,
     LowerTrilu,
     LowerXor,
 )

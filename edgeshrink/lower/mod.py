@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
 
-__all__ = ["LowerMod"]
+__all__ = ["SIGNED", "LowerMod", "remainder"]
 
 SIGNED = (ir.DataType.INT32, ir.DataType.INT64)
 
@@ -32,11 +32,12 @@ class LowerMod(NodeRule):
             return None
         fmod = node.attributes.get_int("fmod", 0) == 1
         if x.dtype in SIGNED:
-            return [_of_integers(x, y, fmod, op)]
+            return [remainder(x, y, op, fmod)]
         return [_of_floats(x, y, op)] if fmod and _are_powers_of_two(y) else None
 
 
-def _of_integers(x: ir.Value, y: ir.Value, fmod: bool, op: Recorder) -> ir.Value:
+def remainder(x: ir.Value, y: ir.Value, op: Recorder, fmod: bool = False) -> ir.Value:
+    """The remainder of integers, recorded by `op`: with C's sign where `fmod`, else with that of y."""
     rest = op("Sub", x, op("Mul", op("Div", x, y), y))
     if fmod:
         return rest

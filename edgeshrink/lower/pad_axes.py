@@ -21,6 +21,8 @@ class LowerPadAxes(NodeRule):
         """Pads come as all begins, then all ends."""
         if len(node.inputs) < 4 or node.inputs[3] is None:
             return None
+        if node.attributes.get_string("mode", "constant") == "wrap":
+            return None  # a rule of its own
         x, pads, axes = node.inputs[0], constant_of(node.inputs[1]), constant_of(node.inputs[3])
         if x is None or x.shape is None or pads is None or axes is None:
             return None

@@ -58,7 +58,7 @@ def test_an_attribute_that_says_the_old_meaning_goes(graph: str, op_type: str, g
             18,
             "antialias=1 came with opset 18",
         ),
-        ("(int32[3] x) => (int32[3] y) { y = Relu(x) }", 14, "input 0 is tensor\\(int32\\), which opset 13"),
+        ("(int8[3] x) => (int8[3] y) { y = Relu(x) }", 14, "input 0 is tensor\\(int8\\), which opset 13"),
         (
             "(float[1, 1, 4, 4] x, float[1, 4] rois, int64[1] i) => (y) { y = RoiAlign(x, rois, i) }",
             16,

@@ -77,12 +77,6 @@ def test_pads_of_all_axes_stay_as_they_are() -> None:
     assert not after.report.rules
 
 
-def test_wrapping_pads_are_reported() -> None:
-    text = '(float[2, 3] x) => (y) { y = Pad<mode="wrap">(x, pads) }'
-    with pytest.raises(UnsupportedError, match="mode=wrap came with opset 19"):
-        lowered(parse(text, opset=19, pads=np.array([0, 1, 0, 2])))
-
-
 def test_part_of_a_shape_becomes_a_slice_of_it() -> None:
     text = "(float[2, 3, 4] x) => (int64[2] y) { y = Shape<start=-2>(x) }"
     after = lowered_same(parse(text))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgeshrink.cost import Cost
     from edgeshrink.devices import Device
     from edgeshrink.inputs import Array
+    from edgeshrink.lint import Finding
     from edgeshrink.lower import LowerReport
     from edgeshrink.proof import Proof
     from edgeshrink.verify import Parity
@@ -160,6 +161,7 @@ class Made:
         passes: Every pass in order, lowering last.
         layers: Every layer with constant weights, before and after.
         before, after: Figures of the lowered network without and with baking.
+        lint: What the device's parser is said to refuse, misread or run slowly.
     """
 
     exporter: str
@@ -168,6 +170,7 @@ class Made:
     layers: tuple[LayerChange, ...]
     before: Cost
     after: Cost
+    lint: tuple[Finding, ...] = ()
 
 
 def build_manifest(
@@ -192,6 +195,7 @@ def build_manifest(
         "before": asdict(made.before),
         "after": asdict(made.after),
         "layers": [asdict(layer) for layer in made.layers],
+        "lint": [asdict(finding) for finding in made.lint],
         "warnings": list(warnings),
     }
 

@@ -18,7 +18,7 @@ from edgeshrink.inputs import InputSpec, random_inputs
 from edgeshrink.onnx_guard import require_small, require_sound
 from edgeshrink.verify import compare_outputs, run_onnx
 
-__all__ = ["OLDEST", "Traced", "read_onnx"]
+__all__ = ["OLDEST", "Traced", "load_onnx", "read_onnx"]
 
 _AGAIN = "Copy it again, with its external data beside it, or export the network again."
 _MOST_ELEMENTS = 2**28  # of one value: 1 GB of floats
@@ -71,12 +71,23 @@ def read_onnx(path: str | Path, inputs: Sequence[InputSpec] = ()) -> Traced:
     return Traced(model, "onnx", tuple(warnings))
 
 
-def _deserialized(proto: onnx.ModelProto, path: Path) -> ir.Model:
-    """The graph with all its weights in memory."""
+def load_onnx(path: str | Path) -> ir.Model:
+    """A .onnx file as it stands, checked and otherwise unchanged; external data stays where it is.
+
+    Raises:
+        InputError: It is missing, no ONNX, breaks ONNX's rules, or lacks its external data.
+    """
+    path = Path(path)
+    return _deserialized(_load(path), path, in_memory=False)
+
+
+def _deserialized(proto: onnx.ModelProto, path: Path, *, in_memory: bool = True) -> ir.Model:
+    """The graph, with all its weights in memory unless told."""
     try:
         model = ir.serde.deserialize_model(proto)
         ir.external_data.set_base_dir(model.graph, path.absolute().parent)
-        ir.external_data.load_to_model(model)
+        if in_memory:
+            ir.external_data.load_to_model(model)
         passes.RemoveInitializersFromInputsPass()(model)
     except Exception as error:  # onnx_ir raises whatever Python's own types raise
         raise InputError(f"{path} is not valid ONNX: {_first_line(error)}", _AGAIN) from error

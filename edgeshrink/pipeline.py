@@ -34,9 +34,10 @@ from edgeshrink.bundle import Bundle, Draft, check_target, new_bundle, read_bund
 from edgeshrink.cost import cost
 from edgeshrink.devices import Device, device
 from edgeshrink.digest import sha256_of
-from edgeshrink.errors import InputError
+from edgeshrink.errors import InputError, UnsupportedError
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.inputs import InputSpec, Samples, read_samples
+from edgeshrink.lint import Finding, has_errors, lint
 from edgeshrink.lower import lower
 from edgeshrink.manifest import Interface, Made, PassRecord, Source, build_manifest
 from edgeshrink.onnx_reader import Traced, read_onnx
@@ -268,6 +269,7 @@ def export(
     target: str,
     output: Path | str,
     force: bool = False,
+    allow_lint_errors: bool = False,
     paranoid: bool = False,
     progress: Progress = silent,
 ) -> Bundle:
@@ -278,12 +280,14 @@ def export(
         target: A device's name, or the path of a device profile.
         output: The bundle's folder.
         force: Replace a bundle that stands there.
+        allow_lint_errors: Write the bundle even if lint finds what the parser refuses or misreads; its
+            manifest lists that either way.
         paranoid: Verify after each pass, not only in the end, so that a wrong one is named.
         progress: Told what is going on.
 
     Raises:
         InputError: Something given is wrong; nothing was written.
-        UnsupportedError: The device's parser has no form for some operator.
+        UnsupportedError: The device's parser has no form for some operator, or refuses or misreads it.
         ParityError: The baked network differs from the original; nothing was written.
     """
     to = device(target)
@@ -298,6 +302,8 @@ def export(
     ):
         after_each = PassByPass(traced.model, inputs) if paranoid else unwatched
         made = _make(traced, to, draft, progress, after_each)
+        if not allow_lint_errors:
+            _require_no_errors(made.lint, to)
         progress(f"verifying on {len(inputs.feeds)} inputs")
         proof = prove(as_given, draft.baseline_path, draft.model_path, inputs)
         progress("writing the bundle")
@@ -327,9 +333,24 @@ def _make(traced: Traced, to: Device, draft: Draft, progress: Progress, after_ea
         layers=baked.layers,
         before=cost(baseline),
         after=cost(model),
+        lint=lint(model, to),
     )
     _let_go(model, baseline)
     return made
+
+
+def _require_no_errors(findings: Sequence[Finding], to: Device) -> None:
+    if has_errors(findings):
+        lines = "\n".join(_line(finding) for finding in findings if finding.severity == "error")
+        raise UnsupportedError(
+            f"The parser of {to.name} refuses or misreads the network, by its published rules:\n{lines}",
+            "Change the network, choose another device, or add --allow-lint-errors to export it anyway.",
+        )
+
+
+def _line(finding: Finding) -> str:
+    place = " in ".join(filter(None, (finding.operator, finding.module or finding.node)))
+    return f"- {place or 'the network'}: {finding.why} {finding.what_to_do} ({finding.rule})"
 
 
 def _let_go(*models: ir.Model) -> None:

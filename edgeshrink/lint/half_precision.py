@@ -38,7 +38,7 @@ def fp16_constant(network: Subject) -> Iterator[Hit]:
         largest = _largest(array)
         if largest > LARGEST:
             yield Hit(
-                f"It holds {largest:.3g}, which is infinite in FP16; a softmax over such a mask makes NaN.",
+                f"It holds {largest:.3g}, infinite in FP16: a softmax over a row of such a mask is NaN.",
                 "Mask with -60000 in forward, or build the engine in FP32.",
                 value,
             )

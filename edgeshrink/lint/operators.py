@@ -19,6 +19,7 @@ ONNX = ("", "ai.onnx")
 SEEN = frozenset({"Cast", "Clip", "Constant", "DequantizeLinear", "Einsum", "If", "MatMul", "PRelu"}) | {
     "QuantizeLinear",
     "Transpose",
+    "Where",
 }
 """Operators whose restrictions in words other rules look at."""
 

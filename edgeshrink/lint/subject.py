@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnx_ir as ir
+from onnx_ir.passes.common import InlinePass
 
 from edgeshrink.devices import Device
 from edgeshrink.graph.module_paths import traced_path
@@ -43,7 +44,7 @@ class Subject:
     ) -> None:
         """Look at `model`, of which a copy is taken where a shape is missing."""
         self.workspace_bytes = workspace_bytes
-        self.model = _with_shapes(model)
+        self.model = _with_shapes(_inlined(model) if _reads_functions(parser) else model)
         self.graph = self.model.graph
         self.device = device
         self.parser = parser
@@ -80,6 +81,19 @@ class Subject:
             return None
         value = onnx.helper.get_attribute_value(default) if default.type else None
         return value.decode() if isinstance(value, bytes) else value
+
+
+def _reads_functions(parser: Parser | None) -> bool:
+    """Functions came with the parser of 10; an older one takes their calls for plugins."""
+    return parser is None or int(parser.version.split(".")[0]) >= 10
+
+
+def _inlined(model: ir.Model) -> ir.Model:
+    if not model.functions:
+        return model
+    copy = model.clone()
+    InlinePass()(copy)
+    return copy
 
 
 def _with_shapes(model: ir.Model) -> ir.Model:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from edgeshrink.manifest import PROVEN_AGAINST
 from edgeshrink.report.changes import print_changes
+from edgeshrink.report.lint import counts_text
 
 __all__ = ["print_export"]
 
@@ -22,6 +23,9 @@ def print_export(console: Console, manifest: Mapping[str, Any], path: Path) -> N
     )
     print_changes(console, manifest)
     _print_proof(console, manifest)
+    if findings := manifest.get("lint"):
+        counts = counts_text(finding["severity"] for finding in findings)
+        console.print(f"lint: {counts}; `edgeshrink lint {path}` says which", soft_wrap=True)
     console.print(f"\nbundle: {path}")
     console.print(f"next:   edgeshrink profile {path}")
 

@@ -44,7 +44,7 @@ def loads_or_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize("kind", ["safetensors", "zip"])
 @settings(max_examples=60)
 @given(share=st.floats(0, 1))
-def test_files_cut_anywhere(kind: str, share: float) -> None:
+def test_a_file_cut_anywhere_loads_or_is_refused(kind: str, share: float) -> None:
     data = whole(kind)
     loads_or_is_refused(data[: int(share * len(data))])
 
@@ -52,7 +52,7 @@ def test_files_cut_anywhere(kind: str, share: float) -> None:
 @pytest.mark.parametrize("kind", ["safetensors", "zip"])
 @settings(max_examples=150)
 @given(flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
-def test_files_with_bytes_changed(kind: str, flips: list[tuple[float, int]]) -> None:
+def test_a_file_with_bytes_changed_loads_or_is_refused(kind: str, flips: list[tuple[float, int]]) -> None:
     data = bytearray(whole(kind))
     for share, value in flips:
         data[int(share * (len(data) - 1))] = value
@@ -62,7 +62,7 @@ def test_files_with_bytes_changed(kind: str, flips: list[tuple[float, int]]) -> 
 @pytest.mark.parametrize("kind", ["safetensors", "zip"])
 @settings(max_examples=150)
 @given(flips=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=3))
-def test_headers_with_bytes_changed(kind: str, flips: list[tuple[int, int]]) -> None:
+def test_a_header_with_bytes_changed_loads_or_is_refused(kind: str, flips: list[tuple[int, int]]) -> None:
     data = bytearray(whole(kind))
     for at, value in flips:
         data[at if kind == "safetensors" else -1 - at] = value
@@ -71,7 +71,7 @@ def test_headers_with_bytes_changed(kind: str, flips: list[tuple[int, int]]) -> 
 
 @settings(max_examples=200)
 @given(data=st.binary(min_size=1, max_size=300))
-def test_arbitrary_bytes(data: bytes) -> None:
+def test_arbitrary_bytes_load_or_are_refused(data: bytes) -> None:
     for magic in (b"", b"\x80\x02", b"PK\x03\x04", b"\x08\x07\x3a", (20).to_bytes(8, "little") + b"{"):
         loads_or_is_refused(magic + data)
 

@@ -163,7 +163,7 @@ def test_an_unknown_activation_is_refused(trained: tuple[nn.Module, Path]) -> No
         ("bn.weight", r"bn\b.*weight 4"),
     ],
 )
-def test_lost_tensors_are_named(
+def test_a_checkpoint_that_lost_tensors_is_refused_by_their_names(
     trained: tuple[nn.Module, Path], tmp_path: Path, lost: str, told: str
 ) -> None:
     state = {name: t for name, t in trained[0].state_dict().items() if not name.startswith(lost)}

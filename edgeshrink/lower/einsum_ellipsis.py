@@ -1,6 +1,6 @@
 """Einsum("...ij,...kj->...ik") -> Einsum("Aij,Akj->Aik") for TensorRT.
 
-Its parser takes no ellipsis (onnx-tensorrt, docs/operators.md). The dimensions that an ellipsis stands for get
+Its parser takes no ellipsis (onnx-tensorrt, docs/operators.md). The dimensions it stands for get
 letters of their own, which is what it means where they are the same in all operands and nothing broadcasts.
 """
 

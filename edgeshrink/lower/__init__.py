@@ -18,6 +18,7 @@ from edgeshrink.lower.celu import LowerCelu
 from edgeshrink.lower.constant_attributes import LowerConstantAttributes
 from edgeshrink.lower.einsum_ellipsis import LowerEinsumEllipsis
 from edgeshrink.lower.gelu import LowerGelu
+from edgeshrink.lower.grid_sample import LowerGridSample
 from edgeshrink.lower.group_normalization import LowerGroupNormalization
 from edgeshrink.lower.hard_swish import LowerHardSwish
 from edgeshrink.lower.is_inf import LowerIsInf
@@ -34,6 +35,7 @@ from edgeshrink.lower.pool_ceil_mode import LowerPoolCeilMode
 from edgeshrink.lower.reduce_axes import LowerReduceAxes
 from edgeshrink.lower.relu_of_integers import LowerReluOfIntegers
 from edgeshrink.lower.reshape_zeros import LowerReshapeZeros
+from edgeshrink.lower.resize_sizes import LowerResizeSizes
 from edgeshrink.lower.rms_normalization import LowerRMSNormalization
 from edgeshrink.lower.rule import NodeRule
 from edgeshrink.lower.shape_range import LowerShapeRange
@@ -58,6 +60,7 @@ RULES: tuple[type[NodeRule], ...] = (
     LowerConstantAttributes,
     LowerEinsumEllipsis,
     LowerGelu,
+    LowerGridSample,
     LowerGroupNormalization,
     LowerHardSwish,
     LowerHardmax,
@@ -74,6 +77,7 @@ RULES: tuple[type[NodeRule], ...] = (
     LowerReduceAxes,
     LowerReluOfIntegers,
     LowerReshapeZeros,
+    LowerResizeSizes,
     LowerShapeRange,
     LowerShrink,
     LowerSplitNumOutputs,

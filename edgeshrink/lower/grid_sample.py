@@ -1,0 +1,108 @@
+"""GridSample(x, grid) -> weighted sums of gathered neighbours, below opset 16 and for parsers without it.
+
+The grid's points in pixels, their corners, GatherElements from the flat image: the definition of the standard
+for images of two dimensions. Points outside count as zero, or are moved to the border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeshrink.lower.rule import NodeRule, Recorder
+
+__all__ = ["LowerGridSample"]
+
+LINEAR = ("linear", "bilinear")  # since opset 20, and before
+
+
+@dataclass
+class _Axis:
+    """One axis of the image: its points in pixels, of shape (batch, rows, columns), and its size."""
+
+    points: ir.Value
+    size: int
+
+
+class LowerGridSample(NodeRule):
+    """Fires on float images of static shape, linear and nearest, with padding by zeros or the border."""
+
+    op_types = frozenset({"GridSample"})
+    native_from = 16
+
+    def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
+        """Four neighbours for linear, one for nearest."""
+        x, grid = node.inputs
+        mode = node.attributes.get_string("mode", "linear")
+        padding = node.attributes.get_string("padding_mode", "zeros")
+        if x is None or grid is None or x.dtype != ir.DataType.FLOAT or grid.dtype != ir.DataType.FLOAT:
+            return None
+        if x.shape is None or grid.shape is None or x.shape.rank() != 4 or mode not in (*LINEAR, "nearest"):
+            return None
+        if padding not in ("zeros", "border") or not (x.shape.is_static() and grid.shape.is_static()):
+            return None
+        batch, channels, height, width = x.shape.numpy()
+        _, rows, columns, _ = grid.shape.numpy()
+        corners = node.attributes.get_int("align_corners", 0) == 1
+        axes = [
+            _Axis(_pixels(grid, index, size, corners, padding == "border", op), size)
+            for index, size in ((1, height), (0, width))
+        ]
+        flat = op("Reshape", x, op.constant([batch, channels, height * width]))
+        parts = []
+        for ys, y_weight in _neighbours(axes[0], mode, op):
+            for xs, x_weight in _neighbours(axes[1], mode, op):
+                index = op("Add", op("Mul", ys, op.constant(width)), xs)
+                shape = op.constant([batch, channels, rows * columns])
+                spread = op("Expand", op("Reshape", index, op.constant([batch, 1, rows * columns])), shape)
+                found = op("GatherElements", flat, spread, axis=2)
+                weight = op("Mul", y_weight, x_weight)
+                parts.append(op("Mul", found, op("Reshape", weight, op.constant([batch, 1, rows * columns]))))
+        total = parts[0]
+        for part in parts[1:]:
+            total = op("Add", total, part)
+        return [op("Reshape", total, op.constant([batch, channels, rows, columns]))]
+
+
+def _pixels(grid: ir.Value, index: int, size: int, corners: bool, border: bool, op: Recorder) -> ir.Value:
+    """The grid's coordinate `index`, from -1 .. 1 to pixels: -1 and 1 are pixels' centres, or their edges."""
+    part = op("Gather", grid, op.constant(index), axis=3)
+    half = (size - 1) / 2 if corners else size / 2
+    shift = (size - 1) / 2
+    points = op(
+        "Add", op("Mul", part, op.constant(half, ir.DataType.FLOAT)), op.constant(shift, ir.DataType.FLOAT)
+    )
+    if not border:
+        return points
+    low, high = op.constant(0, ir.DataType.FLOAT), op.constant(size - 1, ir.DataType.FLOAT)
+    return op("Clip", points, low, high)
+
+
+def _neighbours(axis: _Axis, mode: str, op: Recorder) -> list[tuple[ir.Value, ir.Value]]:
+    """Index and weight of the pixels that count on one axis; the weight of one outside is zero."""
+    one = op.constant(1, ir.DataType.FLOAT)
+    if mode == "nearest":
+        near = op("Round", axis.points)
+        return [(_index(near, axis.size, op), _inside(near, axis.size, op))]
+    low = op("Floor", axis.points)
+    high = op("Add", low, one)
+    share = op("Sub", axis.points, low)
+    weights = op("Sub", one, share), share
+    return [
+        (_index(at, axis.size, op), op("Mul", weight, _inside(at, axis.size, op)))
+        for at, weight in zip((low, high), weights, strict=True)
+    ]
+
+
+def _index(at: ir.Value, size: int, op: Recorder) -> ir.Value:
+    bounds = op.constant(0, ir.DataType.FLOAT), op.constant(size - 1, ir.DataType.FLOAT)
+    return op("Cast", op("Clip", at, *bounds), to=ir.DataType.INT64)
+
+
+def _inside(at: ir.Value, size: int, op: Recorder) -> ir.Value:
+    """1 where `at` is a pixel, 0 elsewhere."""
+    above = op("Greater", at, op.constant(-0.5, ir.DataType.FLOAT))
+    below = op("Less", at, op.constant(size - 0.5, ir.DataType.FLOAT))
+    return op("Cast", op("And", above, below), to=ir.DataType.FLOAT)

@@ -1,0 +1,58 @@
+"""Resize(x, sizes){axes, antialias} -> Resize(x, sizes of all axes) below opset 18.
+
+Axes that are not named keep their size. A policy stays: it places pixels by one scale that sizes do not tell.
+antialias is dropped where nothing gets smaller, as it widens the filter of smaller pictures alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor
+
+import onnx_ir as ir
+
+from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+
+__all__ = ["LowerResizeSizes"]
+
+
+class LowerResizeSizes(NodeRule):
+    """Fires on constant sizes or scales of static shapes; a policy where the axes come out at one scale."""
+
+    op_types = frozenset({"Resize"})
+    native_from = 18
+
+    def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
+        """Sizes stay sizes and scales stay scales, as they place pixels differently."""
+        x, _, scales, sizes = (*node.inputs, None, None, None)[:4]
+        given = node.attributes
+        names = ("axes", "keep_aspect_ratio_policy", "antialias")
+        if not any(name in given for name in names) or x is None or x.shape is None:
+            return None
+        if (
+            not x.shape.is_static()
+            or given.get_string("coordinate_transformation_mode", "") == "tf_crop_and_resize"
+        ):
+            return None
+        if given.get_string("keep_aspect_ratio_policy", "stretch") != "stretch":
+            return None  # places pixels by the one scale, which sizes alone do not tell
+        shape = [int(size) for size in x.shape.numpy()]
+        axes = [axis % len(shape) for axis in given.get_ints("axes", range(len(shape)))]
+        factors, wanted = constant_of(scales), constant_of(sizes)
+        known = {name: attribute.value for name, attribute in given.items() if name not in names}
+        if wanted is not None and wanted.size:
+            full = list(shape)
+            for axis, size in zip(axes, wanted.tolist(), strict=True):
+                full[axis] = size
+            inputs = [x, None, None, op.constant(full)]
+        elif factors is not None and factors.size:
+            all_factors = [1.0] * len(shape)
+            for axis, factor in zip(axes, factors.tolist(), strict=True):
+                all_factors[axis] = factor
+            full = [floor(size * factor) for size, factor in zip(shape, all_factors, strict=True)]
+            inputs = [x, None, op.constant(all_factors, ir.DataType.FLOAT)]
+        else:
+            return None
+        if given.get_int("antialias", 0) and any(new < old for new, old in zip(full, shape, strict=True)):
+            return None
+        return [op.op("Resize", inputs, known)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from edgeshrink.checkpoint.network.fit import require_fit
 from edgeshrink.checkpoint.network.growing import grow
 from edgeshrink.checkpoint.network.prefixes import match_first_words
 from edgeshrink.checkpoint.network.tensor_names import layer_finder, network_name
+from edgeshrink.checkpoint.network.unusual import passed_by, require_loadable
 from edgeshrink.checkpoint.network.weights import put_weights
 from edgeshrink.checkpoint.reading import read_file
 from edgeshrink.errors import InputError
@@ -56,10 +58,14 @@ def load(
     reading = read_file(path, Opening(arch, trust_pickle), masks, dendrite_activation)
     contents, arranged = reading.contents, reading.arranged
     network, origin = _plain_network(reading.stored, path, arch, arch_args)
+    if network is not reading.stored.network:
+        require_loadable(network, origin)
     match_first_words(arranged, network)
     take_off_masks(network, arranged, reading.bare, origin)
     module = _assemble(network, arranged, contents.activation or "sigmoid", origin, str(path))
     _in_network_order(arranged, module)
+    if warning := passed_by(module):
+        contents = replace(contents, warnings=(*contents.warnings, warning))
     return LoadedCheckpoint(module=module.eval(), contents=contents)
 
 
@@ -100,12 +106,16 @@ def _in_network_order(arranged: Arranged, network: nn.Module) -> None:
 def _assemble(network: nn.Module, arranged: Arranged, activation: str, arch: str, path: str) -> nn.Module:
     """Give the plain network its dendrites, then all weights."""
     given = _plain_places(network, arranged)
+    grown: set[int] = set()
     for layer, dendrites in arranged.dendrites.items():
         soma = _find(network, layer, arch, path)
         branches = _names_inside(network, layer, dendrites)
         given |= _dendrite_places(layer, dendrites, branches)
         names = [set(branch) for branch in branches]
-        network = _replace(network, layer, grow(soma, dendrites, names, activation, layer))
+        if id(soma) not in grown:  # else it is inside a block that has another name, too
+            made = grow(soma, dendrites, names, activation, layer)
+            grown.add(id(made))
+            network = _replace(network, layer, made)
     require_fit(network, given, arranged.source, arch, path)
     put_weights(network, {name: tensor for name, (_, tensor) in given.items()})
     return network

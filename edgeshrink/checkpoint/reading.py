@@ -28,6 +28,7 @@ __all__ = ["Reading", "read", "read_file"]
 # fourfold, a few tensors may share their storage), and room for files that are small.
 _MOST_TIMES_FILE = 5
 _MOST_BYTES_BESIDE = 256_000_000
+_MOST_TENSORS = 20_000  # each takes a fraction of a millisecond at several steps, whatever its size
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,12 @@ def _require_numbers(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def _require_bounded(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Refuse tensors that share few bytes among many: each would take memory of its own once worked on."""
+    """Refuse tensors by the ten thousand, and such as share few bytes: each takes memory once worked on."""
+    if len(tensors) > _MOST_TENSORS:
+        raise InputError(
+            f"{path} holds {len(tensors):,} tensors, and no network of more than {_MOST_TENSORS:,} is read",
+            "Give the state_dict of one network, for one board.",
+        )
     needed = sum(tensor.numel() * max(4, tensor.element_size()) for tensor in tensors.values())
     size = path.stat().st_size
     if needed > _MOST_TIMES_FILE * size + _MOST_BYTES_BESIDE:

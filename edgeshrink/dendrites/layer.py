@@ -59,6 +59,9 @@ class DendriticLayer(nn.Module):
         self.between = nn.ParameterList([nn.Parameter(torch.zeros(i, channels)) for i in range(1, count)])
         #: t, shape (D, C): what the output reads of each dendrite.
         self.top = nn.Parameter(torch.zeros(count, channels))
+        # Without a hook inside, torch.nn.TransformerEncoderLayer in eval mode asks the layer for ``weight``,
+        # the soma's, and computes with that alone.
+        self.register_forward_pre_hook(_is_called)
 
     def forward(self, *args: object, **kwargs: object) -> object:
         """Run soma and dendrites on the same input; output and shape are the soma's."""
@@ -93,6 +96,10 @@ class DendriticLayer(nn.Module):
     def extra_repr(self) -> str:
         """Show what the modules inside do not."""
         return f"activation={self.activation}, channel_dim={self.channel_dim}"
+
+
+def _is_called(*_: object) -> None:
+    """Nothing: it is there to be seen."""
 
 
 def _first(result: Tensor | tuple[Tensor, ...]) -> Tensor:

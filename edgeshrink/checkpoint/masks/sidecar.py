@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgeshrink.checkpoint.containers.stored import Opening
 from edgeshrink.checkpoint.containers.zips import entry_names
-from edgeshrink.checkpoint.masks.masking import apply_mask, require_mask
+from edgeshrink.checkpoint.masks.masking import apply_mask, oddity, require_mask
 from edgeshrink.checkpoint.network.prefixes import strip_prefix
 from edgeshrink.checkpoint.registry import container_of
 from edgeshrink.errors import InputError
@@ -62,7 +62,8 @@ def read_sidecar(
 
     masks = _read_masks(path, lambda name: tensors[parameter(name)])
     _refuse_checkpoint(path, masks)
-    tensors, masked = dict(tensors), {}
+    originals, masked = tensors, dict[str, int]()
+    tensors = dict(originals)
     for name, mask in masks.items():
         target = parameter(name)
         if target in masked:
@@ -74,7 +75,22 @@ def read_sidecar(
                 f"{path}: the mask of {name!r} has values other than 0 and 1", "Give 0/1 or boolean masks."
             )
         tensors[target], masked[target] = apply_mask(name, tensors[target], fitted)
+    for target, others in _tied(originals, masked).items():
+        for other in others:  # one tensor in the file, whose mask came under one of its names
+            tensors[other], masked[other] = tensors[target], masked[target]
     return tensors, masked
+
+
+def _tied(tensors: Mapping[str, Tensor], masked: Mapping[str, int]) -> dict[str, list[str]]:
+    """For each masked parameter the names that are the same bytes of the file, and have no mask."""
+    places: dict[tuple[object, ...], list[str]] = {}
+    for name, tensor in tensors.items():
+        if tensor.numel() and not oddity(tensor):
+            place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+            places.setdefault(place, []).append(name)
+    groups = (group for group in places.values() if len(group) > 1)
+    with_mask = (([n for n in group if n in masked], group) for group in groups)
+    return {has[0]: [n for n in group if n not in masked] for has, group in with_mask if has}
 
 
 def _fitted(path: Path, name: str, mask: Tensor, parameter: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def _call(factory: Any, arguments: dict[str, Any], arch: str) -> Any:
         raise InputError(f"--arch {arch} names a {type(factory).__name__}, which cannot be called", FORM)
     try:
         return factory(**arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         hint = (
             "Pass its arguments with --arch-args JSON."
             if isinstance(error, TypeError)

@@ -43,7 +43,7 @@ def require_fit(
     Raises:
         InputError: They do not fit; shows what is missing, unexpected and of another shape, by layer.
     """
-    wanted = network.state_dict()
+    wanted = {name: tensor for name, tensor in network.state_dict().items() if hasattr(tensor, "shape")}
     tied = tied_parameters(network)
     from_elsewhere = {name for names in tied if any(n in given for n in names) for name in names}
     missing = {

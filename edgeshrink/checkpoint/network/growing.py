@@ -43,7 +43,13 @@ def grow(
             "Let the factory return the network as it was before pruning; masks come from the checkpoint.",
         ) from error
     channels = dendrites.top.shape[1]
-    return DendriticLayer(soma, branches, channels, channel_dim=dendrites.channel_dim, activation=activation)
+    grown = DendriticLayer(soma, branches, channels, channel_dim=dendrites.channel_dim, activation=activation)
+    dtype = next(
+        (tensor.dtype for tensor in soma.parameters() if tensor.is_floating_point()), grown.top.dtype
+    )
+    for weights in (grown.top, *grown.between):
+        weights.data = weights.data.to(dtype)  # else a network of half precision would leave it here
+    return grown
 
 
 def _copy(soma: nn.Module, given: Container[str]) -> nn.Module:

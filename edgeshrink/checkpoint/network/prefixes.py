@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["match_first_words", "strip_prefix", "strip_prefixes"]
 
 _PREFIXES = ("module.", "_orig_mod.")  # torch.nn.DataParallel, torch.compile
-_UNPREFIXED = ("tracker_string",)
+_AVERAGED = "n_averaged"  # torch.optim.swa_utils.AveragedModel counts there, beside its ``module.``
+_UNPREFIXED = ("tracker_string", _AVERAGED)
 _MOST_WORDS = 4  # Lightning's ``model.`` around DataParallel's ``module.`` around a compiled ``_orig_mod.``
 
 
@@ -25,7 +26,9 @@ def strip_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     for prefix in (*_PREFIXES, *_PREFIXES):
         names = [name for name in tensors if name not in _UNPREFIXED]
         if names and all(name.startswith(prefix) for name in names):
-            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+            tensors = {
+                name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name != _AVERAGED
+            }
     return tensors
 
 
@@ -47,12 +50,14 @@ def match_first_words(arranged: Arranged, network: nn.Module) -> None:
         network: The plain network they are for.
     """
     wanted = network.state_dict().keys()
+    layers = {path for path, _ in network.named_modules(remove_duplicate=False)}
 
     def fitting(rename: Callable[[str], str]) -> int:
-        return sum(network_name(rename(name), network) in wanted for name in arranged.plain)
+        plain = sum(network_name(rename(name), network) in wanted for name in arranged.plain)
+        return plain + sum(rename(path) in layers for path in arranged.dendrites)
 
     best, rename = fitting(_without("")), _without("")
-    if best == len(arranged.plain):
+    if best == len(arranged.plain) + len(arranged.dendrites):
         return
     names = [*arranged.plain, *(f"{path}." for path in arranged.dendrites)]
     for prefix in _common_words(names):

@@ -43,16 +43,20 @@ def member_name(name: str, network: nn.Module) -> str:
     """
     from torch import nn
 
-    parts = name.split(".")
-    for at in (i for i, part in enumerate(parts[:-1]) if part == "model" and _INDEX.match(parts[i + 1])):
-        try:
-            block = network.get_submodule(".".join(parts[:at]))
-        except AttributeError:
-            continue
-        members = list(dict(block.named_children()))
-        if isinstance(block, nn.Sequential) and "model" not in members and int(parts[at + 1]) < len(members):
-            return ".".join([*parts[:at], members[int(parts[at + 1])], *parts[at + 2 :]])
-    return name
+    parts, done, at = name.split("."), list[str](), 0
+    block: nn.Module | None = network
+    while at < len(parts) and block is not None:
+        members = list(block._modules) if isinstance(block, nn.Sequential) else []
+        listed = members and "model" not in members and parts[at] == "model"
+        index = parts[at + 1] if listed and at + 1 < len(parts) else ""
+        if _INDEX.match(index) and int(index) < len(members):
+            done.append(members[int(index)])
+            at += 2
+        else:
+            done.append(parts[at])
+            at += 1
+        block = block._modules.get(done[-1])
+    return ".".join([*done, *parts[at:]])
 
 
 def module_of(name: str) -> tuple[str, str]:

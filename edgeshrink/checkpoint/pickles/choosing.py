@@ -16,6 +16,7 @@ __all__ = ["Records", "View", "choose"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "ema")
 _DEEPEST = 4
+_SHOWN = 4
 
 
 class View(Protocol):
@@ -86,17 +87,40 @@ class _Search:
         found = [(name, self.find(part, f"{at}{name}.", depth + 1)) for name, part in inside]
         found = [(name, part) for name, part in found if part is not None]
         if found:
-            self._tell_others(at, found[0][0], [name for name, part in found if part is not found[0][1]])
+            others = [name for name, part in found if part is not found[0][1]]
+            self._tell_others(at, found[0][0], [*others, *self._networks(mapping, inside)])
             return found[0][1]
         named = any(isinstance(key, str) and self.view.is_tensor(part) for key, part in mapping.items())
+        if named:
+            self._tell_others(at, "", self._networks(mapping, inside))
         return value if named else None
+
+    def _networks(self, mapping: Mapping[object, object], known: list[tuple[str, object]]) -> list[str]:
+        """Names, other than the known ones, of other networks or state_dicts: an average, a teacher."""
+        looked = {id(part) for _, part in known}
+        names = []
+        for name, part in mapping.items():
+            if isinstance(name, str) and id(part) not in looked:
+                looked.add(id(part))
+                names += [name] if self._is_network(part) else []
+        return names
+
+    def _is_network(self, value: object) -> bool:
+        if self.view.is_module(value):
+            return True
+        parts = self.view.mapping(value) or {}
+        tensors = [key for key, part in parts.items() if isinstance(key, str) and self.view.is_tensor(part)]
+        return any("." in key for key in tensors) and 2 * len(tensors) > len(parts)
 
     def _tell_others(self, at: str, first: str, others: list[str]) -> None:
         if others:
-            left = " and ".join(repr(f"{at}{name}") for name in others)
-            self.warnings.append(
-                f"{self.file} holds more than one network: {f'{at}{first}'!r} was read, {left} not."
-            )
+            left = " and ".join(repr(f"{at}{name}"[:60]) for name in others[:_SHOWN])
+            left += f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+            if first:
+                told = f"holds more than one network: {f'{at}{first}'!r} was read, {left} not."
+            else:
+                told = f"holds loose tensors, which were read, and {left} beside them, which was not."
+            self.warnings.append(f"{self.file} {told}")
 
 
 class Records:

@@ -133,7 +133,8 @@ _MAKERS: dict[str, Callable[[Record, Restore], Any]] = {
     "Counter": lambda record, restore: collections.Counter(dict(_pairs(record, restore))),
     "defaultdict": _default,
     "deque": lambda record, restore: collections.deque(
-        [restore(item) for item in [*(record.args[0] if record.args else ()), *record.items]]  # type: ignore[misc]
+        [restore(item) for item in [*(record.args[0] if record.args else ()), *record.items]],  # type: ignore[misc]
+        *(restore(most) for most in record.args[1:2]),
     ),
     "set": _set,
     "frozenset": lambda record, restore: frozenset(_set(record, restore)),

@@ -33,6 +33,7 @@ from edgeshrink.lower.pad_axes import LowerPadAxes
 from edgeshrink.lower.pad_wrap import LowerPadWrap
 from edgeshrink.lower.pool_ceil_mode import LowerPoolCeilMode
 from edgeshrink.lower.reduce_axes import LowerReduceAxes
+from edgeshrink.lower.reduce_over_nothing import LowerReduceOverNothing
 from edgeshrink.lower.relu_of_integers import LowerReluOfIntegers
 from edgeshrink.lower.reshape_zeros import LowerReshapeZeros
 from edgeshrink.lower.resize_sizes import LowerResizeSizes
@@ -75,6 +76,7 @@ RULES: tuple[type[NodeRule], ...] = (
     LowerPoolCeilMode,
     LowerRMSNormalization,
     LowerReduceAxes,
+    LowerReduceOverNothing,
     LowerReluOfIntegers,
     LowerReshapeZeros,
     LowerResizeSizes,

@@ -124,7 +124,7 @@ def _means_nothing(node: ir.Node, name: str, value: object) -> bool:
     if key in _OLD_MEANING and _plain(value) == _OLD_MEANING[key]:
         return True
     if name == "noop_with_empty_axes":
-        return True  # the rule for axes has read it; where that did not fire, the axes' input is a fault
+        return value == 0  # the rules for axes have read it
     if name == "dilations":
         return all(step == 1 for step in value)  # type: ignore[attr-defined]
     if key == ("Reshape", "allowzero"):

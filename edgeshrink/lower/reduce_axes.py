@@ -25,14 +25,14 @@ class LowerReduceAxes(NodeRule):
     native_from = 18
 
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
-        """Move axes; an empty list means all of them, or none with noop_with_empty_axes."""
+        """Move axes; an empty list means all of them."""
         value = node.inputs[1] if len(node.inputs) > 1 else None
         axes = constant_of(value)
         if (value is not None and axes is None) or "axes" in node.attributes:
             return None
         if axes is None or not axes.size:
             if node.attributes.get_int("noop_with_empty_axes", 0):
-                return [op("Identity", node.inputs[0])]
+                return None  # a rule of its own
             return [
                 op.op(node.op_type, node.inputs[:1], {"keepdims": node.attributes.get_int("keepdims", 1)})
             ]

@@ -5,6 +5,7 @@ import pytest
 
 from edgeshrink.errors import UnsupportedError
 from edgeshrink.lower.reduce_axes import LowerReduceAxes
+from edgeshrink.lower.reduce_over_nothing import LowerReduceOverNothing
 from tests.lower.support import lowered, lowered_same, parse
 
 
@@ -24,9 +25,14 @@ def test_no_axes_mean_all_of_them() -> None:
     assert "axes" not in after.node("ReduceMean").attributes
 
 
-def test_no_axes_can_mean_none_of_them() -> None:
-    after = lowered_same(parse("(float[2, 3] x) => (y) { y = ReduceMax<noop_with_empty_axes=1>(x) }"))
-    assert after.ops == {"Identity": 1}
+@pytest.mark.parametrize("op_type", sorted(LowerReduceOverNothing.op_types))
+@pytest.mark.parametrize("call", ["(x)", "(x, none)"])
+def test_no_axes_can_mean_none_of_them(op_type: str, call: str) -> None:
+    text = f"(float[2, 3] x) => (y) {{ y = {op_type}<noop_with_empty_axes=1, keepdims=0>{call} }}"
+    constants = {"none": np.array([], np.int64)} if "none" in call else {}
+    after = lowered_same(parse(text, **constants))
+    left = {"ReduceL1": "Abs", "ReduceL2": "Abs", "ReduceLogSum": "Log", "ReduceSumSquare": "Mul"}
+    assert after.ops == {left.get(op_type, "Identity"): 1}
 
 
 def test_axes_in_a_constant_node_are_found() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, sizes_of
+from edgeshrink.lint.subject import Subject, input_of, sizes_of
 
 __all__: list[str] = []
 
@@ -42,7 +42,7 @@ def loop_without_count(network: Subject) -> Iterator[Hit]:
     """The importer bounds what such a loop collects by a length of its own, and nothing may read it."""
     for node in network.of("Loop"):
         carried = len(node.inputs) - 2
-        if node.inputs[0] is None and len(node.outputs) > carried:
+        if input_of(node, 0) is None and len(node.outputs) > carried:
             yield Hit(
                 "The loop states no count and collects outputs, which the parser then bounds by itself.",
                 "Loop over a known number of steps in forward.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, constant_of, is_constant
+from edgeshrink.lint.subject import Subject, constant_of, input_of, is_constant, rank_of
 
 __all__: list[str] = []
 
@@ -14,8 +14,7 @@ __all__: list[str] = []
 def convolution_in_1d(network: Subject) -> Iterator[Hit]:
     """The importer puts reshapes around it."""
     for node in network.of("Conv", "ConvTranspose"):
-        first = node.inputs[0]
-        if first is not None and first.shape is not None and first.shape.rank() == 3:
+        if rank_of(input_of(node, 0)) == 3:
             yield Hit(
                 "The parser widens a convolution over one dimension to two, by reshapes around it.",
                 "Nothing needs to be done; chains of them run faster as convolutions of 1×k over images.",
@@ -29,7 +28,7 @@ def computed_weights(network: Subject) -> Iterator[Hit]:
     table = {} if network.parser is None else network.parser.operators
     for node in network.of("Conv", "ConvTranspose"):
         forbidden = node.op_type in table and 1 in table[node.op_type].constant_inputs
-        if not forbidden and not is_constant(node.inputs[1]):
+        if not forbidden and not is_constant(input_of(node, 1)):
             yield Hit(
                 "Its weights are computed, which the parser takes in a limited way.",
                 "Compute them before the export; what depends on no input, `edgeshrink export` folds.",
@@ -50,6 +49,6 @@ def pool_indices(network: Subject) -> Iterator[Hit]:
 def dropout_in_training(network: Subject) -> Iterator[Hit]:
     """TensorRT does not drop out."""
     for node in network.of("Dropout"):
-        mode = constant_of(node.inputs[2]) if len(node.inputs) > 2 else None
+        mode = constant_of(input_of(node, 2))
         if mode is not None and mode.any():
             yield Hit("It drops out, as in training.", "Export after model.eval().", node)

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, is_constant
+from edgeshrink.lint.subject import Subject, dtype_of, input_of, is_constant, rank_of
 from edgeshrink.lint.traps import ATTRIBUTES
 from edgeshrink.parsers import Operator
 
@@ -77,9 +77,9 @@ def operator_type(network: Subject) -> Iterator[Hit]:
     """An input has a type that the table does not list for its operator, after the parser's narrowing."""
     for node, entry in _listed(network):
         data = _data(node)
-        if not entry.types or network.parser is None or data is None or data.dtype is None:
+        if not entry.types or network.parser is None or (dtype := dtype_of(data)) is None:
             continue
-        kind = network.parser.narrowed.get(data.dtype.name, data.dtype.name)
+        kind = network.parser.narrowed.get(dtype.name, dtype.name)
         if kind not in entry.types and kind in network.parser.network_types:
             yield Hit(
                 f"{node.op_type} of {kind} is not among what the parser documents: {', '.join(entry.types)}.",
@@ -93,7 +93,7 @@ def _data(node: ir.Node) -> ir.Value | None:
     if node.op_type in ("ConstantOfShape", "If", "Loop", "OneHot", "Scan"):
         return node.outputs[0]
     index = 1 if node.op_type == "Where" else 0
-    return node.inputs[index] if index < len(node.inputs) else None
+    return input_of(node, index)
 
 
 @rule("input-not-constant", "error")
@@ -101,7 +101,7 @@ def input_not_constant(network: Subject) -> Iterator[Hit]:
     """An input that the parser only takes as an initializer is computed."""
     for node, entry in _listed(network):
         for index in entry.constant_inputs:
-            value = node.inputs[index] if index < len(node.inputs) else None
+            value = input_of(node, index)
             if value is not None and not is_constant(value):
                 yield Hit(
                     f"Input {_input_name(network, node, index)} must be constant; {value.name} is computed.",
@@ -138,12 +138,11 @@ def attribute_value(network: Subject) -> Iterator[Hit]:
 def rank(network: Subject) -> Iterator[Hit]:
     """The first input has another number of dimensions than the parser takes."""
     for node, entry in _listed(network):
-        first = node.inputs[0] if node.inputs else None
-        if not entry.ranks or first is None or first.shape is None or first.shape.rank() in entry.ranks:
+        dimensions = rank_of(input_of(node, 0))
+        if not entry.ranks or dimensions is None or dimensions in entry.ranks:
             continue
         yield Hit(
-            f"Its input has {first.shape.rank()} dimensions; the parser takes "
-            f"{' or '.join(map(str, entry.ranks))}.",
+            f"Its input has {dimensions} dimensions; the parser takes {' or '.join(map(str, entry.ranks))}.",
             "Reshape before and after it.",
             node,
         )

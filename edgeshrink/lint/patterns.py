@@ -8,7 +8,7 @@ from math import prod
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, sizes_of
+from edgeshrink.lint.subject import Subject, input_of, sizes_of
 
 __all__: list[str] = []
 
@@ -35,10 +35,13 @@ def many_transposes(network: Subject) -> Iterator[Hit]:
 
 def _moves(node: ir.Node) -> bool:
     """Whether any two dimensions above 1 change places."""
-    sizes, order = sizes_of(node.inputs[0]), node.attributes.get_ints("perm")
+    sizes, order = sizes_of(input_of(node, 0)), node.attributes.get_ints("perm")
     if sizes is None:
         return True
-    kept = [axis for axis in (order or range(len(sizes))[::-1]) if sizes[axis] != 1]
+    axes = list(order or range(len(sizes))[::-1])
+    if sorted(axes) != list(range(len(sizes))):
+        return True
+    kept = [axis for axis in axes if sizes[axis] != 1]
     return kept != sorted(kept)
 
 
@@ -63,8 +66,8 @@ def grouped_convolution(network: Subject) -> Iterator[Hit]:
 def odd_depthwise(network: Subject) -> Iterator[Hit]:
     """Depthwise convolutions of a number of channels that half-precision kernels have to pad."""
     for node in network.of("Conv"):
-        group, sizes = node.attributes.get_int("group", 1) or 1, sizes_of(node.inputs[0])
-        if group > 1 and sizes is not None and group == sizes[1] and group % WIDTH:
+        group, sizes = node.attributes.get_int("group", 1) or 1, sizes_of(input_of(node, 0))
+        if group > 1 and sizes is not None and sizes[1:2] == (group,) and group % WIDTH:
             yield Hit(
                 f"It is depthwise over {group} channels, no multiple of {WIDTH}: kernels pad or fall back.",
                 f"Nothing needs to be done; {-(-group // WIDTH) * WIDTH} channels may run as fast.",
@@ -76,7 +79,7 @@ def odd_depthwise(network: Subject) -> Iterator[Hit]:
 def channels_by_index(network: Subject) -> Iterator[Hit]:
     """A Gather over channels of an image copies them one by one."""
     for node in network.of("Gather"):
-        sizes = sizes_of(node.inputs[0])
+        sizes = sizes_of(input_of(node, 0))
         if (
             sizes is not None
             and len(sizes) >= 4

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, constant_of
+from edgeshrink.lint.subject import Subject, constant_of, input_of
 
 __all__: list[str] = []
 
@@ -34,7 +34,7 @@ def no_int8(network: Subject) -> Iterator[Hit]:
 def zero_point(network: Subject) -> Iterator[Hit]:
     """QuantizeLinear and DequantizeLinear are taken with a zero point of 0 alone."""
     for node in network.of("QuantizeLinear", "DequantizeLinear"):
-        zero = constant_of(node.inputs[2]) if len(node.inputs) > 2 else None
+        zero = constant_of(input_of(node, 2))
         if zero is not None and zero.any():
             yield Hit("Its zero point is not 0.", "Quantize symmetrically, to INT8.", node)
 

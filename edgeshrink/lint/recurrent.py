@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.subject import Subject, input_of
 
 __all__: list[str] = []
 
@@ -38,7 +38,7 @@ _ACTIVATIONS = ("activations", "activation_alpha", "activation_beta")
 def recurrent_loop(network: Subject) -> Iterator[Hit]:
     """The importers write the layer as a loop over the steps."""
     for node in network.of(*LAYERS):
-        lengths = len(node.inputs) > 4 and node.inputs[4] is not None
+        lengths = input_of(node, 4) is not None
         yield Hit(
             f"The parser writes {node.op_type} as a loop of small products, a step at a time"
             f"{', masked by sequence lengths at each' if lengths else ''}.",

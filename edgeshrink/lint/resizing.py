@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, is_constant, sizes_of
+from edgeshrink.lint.subject import Subject, input_of, is_constant, sizes_of
 
 __all__: list[str] = []
 
@@ -18,9 +18,9 @@ MOST = {"linear": 3, "cubic": 2}
 def resize_axes(network: Subject) -> Iterator[Hit]:
     """Interpolation works over the last dimensions alone."""
     for node in network.of("Resize"):
-        before, after = sizes_of(node.inputs[0]), sizes_of(node.outputs[0])
+        before, after = sizes_of(input_of(node, 0)), sizes_of(node.outputs[0])
         most = MOST.get(network.attribute(node, "mode"))
-        if most is None or before is None or after is None:
+        if most is None or before is None or after is None or len(before) != len(after):
             continue
         resized = [axis for axis, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
         if resized and resized[0] < len(before) - most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, constant_of
+from edgeshrink.lint.subject import Subject, constant_of, input_of, rank_of
 
 __all__: list[str] = []
 
@@ -16,7 +16,7 @@ MOST = 3840  # docs.nvidia.com, TensorRT operators, TopK: k <= 3840
 def topk_too_large(network: Subject) -> Iterator[Hit]:
     """TensorRT's TopK returns 3840 elements at most."""
     for node in network.of("TopK"):
-        count = constant_of(node.inputs[1])
+        count = constant_of(input_of(node, 1))
         if count is not None and count.size and int(count.reshape(-1)[0]) > MOST:
             yield Hit(
                 f"It takes the {int(count.reshape(-1)[0])} largest, and TensorRT {MOST} at most.",
@@ -29,10 +29,9 @@ def topk_too_large(network: Subject) -> Iterator[Hit]:
 def topk_axis(network: Subject) -> Iterator[Hit]:
     """The axis must be one of the last four dimensions."""
     for node in network.of("TopK"):
-        first, axis = node.inputs[0], node.attributes.get_int("axis", -1)
-        if first is None or first.shape is None or axis is None:
+        rank, axis = rank_of(input_of(node, 0)), node.attributes.get_int("axis", -1)
+        if rank is None or axis is None:
             continue
-        rank = first.shape.rank()
         if (axis + rank if axis < 0 else axis) < rank - 4:
             yield Hit(
                 f"It looks along dimension {axis} of {rank}, and TensorRT along one of the last four.",

@@ -18,7 +18,19 @@ from edgeshrink.graph.module_paths import traced_path
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.parsers import Parser
 
-__all__ = ["Array", "Subject", "bytes_of", "constant_of", "is_constant", "megabytes", "module_of", "sizes_of"]
+__all__ = [
+    "Array",
+    "Subject",
+    "bytes_of",
+    "constant_of",
+    "dtype_of",
+    "input_of",
+    "is_constant",
+    "megabytes",
+    "module_of",
+    "rank_of",
+    "sizes_of",
+]
 
 Array = npt.NDArray[Any]
 
@@ -138,11 +150,31 @@ def sizes_of(value: ir.Value | None) -> tuple[int, ...] | None:
     return sizes if len(sizes) == len(shape) else None
 
 
+def input_of(node: ir.Node, index: int) -> ir.Value | None:
+    """An input; None where it is left out, or where the network's opset does not have it yet."""
+    return node.inputs[index] if index < len(node.inputs) else None
+
+
+def dtype_of(value: ir.Value | None) -> ir.DataType | None:
+    """The element type, of stored values the tensor's own; None where it is not known."""
+    tensor = _tensor(value)
+    if tensor is not None:
+        return tensor.dtype
+    return None if value is None else value.dtype
+
+
+def rank_of(value: ir.Value | None) -> int | None:
+    """How many dimensions a value has; None where that is not known."""
+    tensor = _tensor(value)
+    if tensor is not None:
+        return len(tensor.shape)
+    return None if value is None or value.shape is None else value.shape.rank()
+
+
 def bytes_of(value: ir.Value) -> int | None:
     """How much memory a value takes, in bytes; None where its sizes or its type are not known."""
     sizes = sizes_of(value)
-    tensor = _tensor(value)
-    dtype = value.dtype if tensor is None else tensor.dtype
+    dtype = dtype_of(value)
     if sizes is None or dtype is None or dtype == ir.DataType.STRING:
         return None
     return -(-prod(sizes) * dtype.bitwidth // 8)

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, constant_of
+from edgeshrink.lint.subject import Subject, constant_of, input_of, rank_of
 
 __all__ = ["ATTRIBUTES", "CONDITIONS"]
 
@@ -94,7 +94,7 @@ def nms_padded(network: Subject, node: ir.Node) -> str:
 @_trap("pad-axes-ignored")
 def pad_axes(network: Subject, node: ir.Node) -> str:
     """The fourth input came with opset 18."""
-    return LOWER if len(node.inputs) > 3 and node.inputs[3] is not None else ""
+    return LOWER if input_of(node, 3) is not None else ""
 
 
 @_trap("recurrent-layout-ignored", "layout")
@@ -106,16 +106,16 @@ def recurrent_layout(network: Subject, node: ir.Node) -> str:
 @_trap("reduce-axes-as-input")
 def reduce_axes(network: Subject, node: ir.Node) -> str:
     """Harmless where the input names all axes, or is left out."""
-    axes = node.inputs[1] if len(node.inputs) > 1 else None
-    array, source = constant_of(axes), node.inputs[0]
-    rank = None if source is None or source.shape is None else source.shape.rank()
-    return "" if axes is None or (array is not None and array.size == rank) else LOWER
+    axes = input_of(node, 1)
+    array = constant_of(axes)
+    whole = array is not None and array.size == rank_of(input_of(node, 0))
+    return "" if axes is None or whole else LOWER
 
 
 @_trap("reduce-noop-ignored", "noop_with_empty_axes")
 def reduce_noop(network: Subject, node: ir.Node) -> str:
     """The attribute, without any axes."""
-    axes = constant_of(node.inputs[1]) if len(node.inputs) > 1 else None
+    axes = constant_of(input_of(node, 1))
     given = "axes" in node.attributes or (axes is not None and axes.size)
     return LOWER if _int(node, "noop_with_empty_axes") and not given else ""
 
@@ -145,19 +145,19 @@ def scatter_reduction(network: Subject, node: ir.Node) -> str:
 @_trap("shape-start-end-ignored")
 def shape_range(network: Subject, node: ir.Node) -> str:
     """Part of a shape."""
-    source = node.inputs[0]
-    rank = None if source is None or source.shape is None else source.shape.rank()
     end = node.attributes.get_int("end")
-    return "" if not _int(node, "start") and end in (None, rank) else LOWER
+    return "" if not _int(node, "start") and end in (None, rank_of(input_of(node, 0))) else LOWER
 
 
 @_trap("split-uneven")
 def split_uneven(network: Subject, node: ir.Node) -> str:
     """Harmless where the parts are equal."""
-    parts, source = node.attributes.get_int("num_outputs"), node.inputs[0]
-    shape = None if source is None else source.shape
-    size = None if shape is None else shape[node.attributes.get_int("axis", 0) or 0]
-    return "" if parts is None or (isinstance(size, int) and size % parts == 0) else LOWER
+    parts, source, axis = node.attributes.get_int("num_outputs"), input_of(node, 0), _int(node, "axis")
+    if not parts:
+        return ""
+    sizes = () if source is None or source.shape is None else tuple(source.shape)
+    size = sizes[axis] if -len(sizes) <= axis < len(sizes) else None
+    return "" if isinstance(size, int) and size % parts == 0 else LOWER
 
 
 @_trap("topk-largest-ignored", "largest")

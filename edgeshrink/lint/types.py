@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Array, Subject, constant_of
+from edgeshrink.lint.subject import Array, Subject, constant_of, dtype_of
 
 __all__: list[str] = []
 
@@ -17,9 +17,10 @@ INT32, FLOAT = np.iinfo(np.int32), np.finfo(np.float32)
 
 def _narrowed(network: Subject, value: ir.Value) -> str | None:
     """What the parser makes of the value's type, None where it keeps it."""
-    if network.parser is None or value.dtype is None:
+    dtype = dtype_of(value)
+    if network.parser is None or dtype is None:
         return None
-    return network.parser.narrowed.get(value.dtype.name)
+    return network.parser.narrowed.get(dtype.name)
 
 
 @rule("tensor-type", "error")
@@ -30,11 +31,10 @@ def tensor_type(network: Subject) -> Iterator[Hit]:
     known = {*network.parser.network_types, *network.parser.narrowed}
     made = [value for node in network.nodes for value in node.outputs]
     for value in [*network.graph.inputs, *network.constants, *made]:
-        kind = value.type
-        if isinstance(kind, ir.TensorType) and kind.dtype.name in known | {"UNDEFINED"}:
-            continue
-        if kind is not None:
-            name = kind.dtype.name if isinstance(kind, ir.TensorType) else type(kind).__name__
+        dtype, kind = dtype_of(value), value.type
+        tensor = kind is None or isinstance(kind, ir.TensorType)
+        name = dtype.name if tensor and dtype else "UNDEFINED" if tensor else type(kind).__name__
+        if name not in known | {"UNDEFINED"}:
             yield Hit(
                 f"{name} is no type of TensorRT {network.parser.version}.",
                 f"Cast to one of {', '.join(network.parser.network_types)} in forward.",
@@ -137,9 +137,9 @@ def clip_computed_bound(network: Subject) -> Iterator[Hit]:
     """Bounds that are computed may be FLOAT or INT32."""
     for node in network.of("Clip"):
         for bound in node.inputs[1:3]:
-            if bound is None or bound.dtype is None or constant_of(bound) is not None:
+            if bound is None or (dtype := dtype_of(bound)) is None or constant_of(bound) is not None:
                 continue
-            kind = _narrowed(network, bound) or bound.dtype.name
+            kind = _narrowed(network, bound) or dtype.name
             if kind not in ("FLOAT", "INT32"):
                 yield Hit(
                     f"Its bound {bound.name} is {kind} and computed.", "Make the bound a constant.", node

@@ -5,12 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 
 from edgeshrink.lint import SEVERITIES, has_errors, lint, lint_ranges
 from edgeshrink.lint.memory import memory_of
 from edgeshrink.lint.subject import Subject
+from edgeshrink.lower import lower
 from edgeshrink.parsers import Operator
 from tests.lint.support import CPU, NANO, board, found, parse, parser
 
@@ -154,3 +156,44 @@ def test_ranges_are_looked_at_in_parts_and_integers_left_out() -> None:
     model = parse(f"(float[2] x) => (int64[1] y) {{ {body} y = Shape(v129) }}")
     assert [finding.node for finding in lint_ranges(model, feeds([500, 600]))]
     assert not lint_ranges(model, feeds([1, 2]))
+
+
+def test_stored_values_tell_their_own_type_after_lowering() -> None:
+    model = parse("(int64[1] x) => (int64[1] y) { y = Add(x, far) }", opset=18, far=np.array([2**40]))
+    lower(model, NANO)
+    assert found(model, "int64-overflow")
+
+
+def test_operators_of_old_opsets_are_looked_at_too() -> None:
+    old = parse("(float[1, 9] x) => (y, i) { y, i = TopK<k=3>(x) }", opset=7)
+    assert not has_errors(lint(old, NANO))
+
+
+WRONG = [
+    "(float[2, 7] x) => (a, b) { a, b = Split<axis=9, num_outputs=2>(x) }",
+    "(float[2, 7] x) => (y) { y = Transpose<perm=[5, 5]>(x) }",
+    "(float[2, 7] x, int64[1] k) => (y, i) { y, i = TopK<axis=-7>(x, k) }",
+    "(float[1, 2] x, int64[0] i) => (y) { y = Gather<axis=7>(x, i) }",
+    "(float x) => (y) { y = Conv<group=0>(x, x) }",
+    '(float[2] x) => (y) { y = Einsum<equation="->,,">(x) }',
+    '(float[2] x) => (y) { y = Resize<mode="linear">(x) }',
+    '(float[2] x) => (y, h) { y, h = GRU<direction="bidirectional", activations=["Relu"]>(x, x, x) }',
+]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_network_that_breaks_rules_of_onnx_breaks_no_rule_of_lint(text: str) -> None:
+    assert isinstance(lint(parse(text, opset=18), NANO), tuple)
+    assert isinstance(lint(parse(text, opset=18), board(tensorrt="10.3")), tuple)
+
+
+def test_functions_are_plugins_for_an_old_parser_and_looked_into_for_a_new_one() -> None:
+    text = (
+        '<ir_version: 8, opset_import: ["" : 18, "local" : 1]> main (float[2] x) => (float[2] y) '
+        '{ y = local.Twice(x) } <domain: "local", opset_import: ["" : 18]> '
+        "Twice (a) => (b) { c = Relu(a) b = Add(c, c) }"
+    )
+    model = ir.serde.deserialize_model(onnx.parser.parse_model(text))
+    assert [finding.operator for finding in found(model, "foreign-operator")] == ["Twice"]
+    assert not found(model, "foreign-operator", board(tensorrt="10.3"))
+    assert model.functions

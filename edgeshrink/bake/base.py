@@ -34,10 +34,19 @@ class BakePass(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Run the rewrite as an onnx_ir pass."""
+        declared = [(output.shape, output.type) for output in model.graph.outputs]
         self.detail = self.rewrite(model)
         if self.detail:
             _name_values_apart(model.graph)
+            _declare_outputs(model.graph, declared)
         return ir.passes.PassResult(model, modified=bool(self.detail))
+
+
+def _declare_outputs(graph: ir.Graph, declared: list[tuple[ir.Shape | None, ir.TypeProtocol | None]]) -> None:
+    """Give outputs the shapes and types they had: what stands for one now may name its lengths otherwise."""
+    for output, (shape, kind) in zip(graph.outputs, declared, strict=True):
+        output.shape = shape if shape is not None else output.shape
+        output.type = kind if kind is not None else output.type
 
 
 def _name_values_apart(graph: ir.Graph) -> None:

@@ -46,7 +46,7 @@ def _fold(graph: ir.Graph, norm: ir.Node) -> bool:
     scaled = _scale_rows(layer, array, slope)
     beta = layer.attributes.get_float("beta", 1.0)
     total = slope * (0.0 if old is None else beta * old.astype(np.float64)) + offset
-    if scaled is None or not (np.isfinite(slope).all() and np.isfinite(total).all()):
+    if scaled is None or not all(np.isfinite(array).all() for array in (slope, total, scaled)):
         return False
     replace_weight(weight, scaled)
     if bias is None or is_shared(bias):
@@ -83,8 +83,9 @@ def _scale_rows(layer: ir.Node, weight: npt.NDArray[Any], slope: Vector) -> npt.
         if weight.shape[axis] != slope.size:
             return None
         shaped = factor.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
-    scaled: npt.NDArray[Any] = weight * shaped
-    return scaled.astype(weight.dtype, copy=False)
+    with np.errstate(over="ignore"):  # what leaves the range of its type is not folded
+        scaled: npt.NDArray[Any] = weight * shaped
+        return scaled.astype(weight.dtype, copy=False)
 
 
 def _take_place_of(layer: ir.Node, norm: ir.Node, graph: ir.Graph) -> None:

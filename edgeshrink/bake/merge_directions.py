@@ -54,6 +54,8 @@ def _is_single(node: ir.Node) -> bool:
         return False
     if _direction(node) == "bidirectional" or cell_of(node) is None:
         return False
+    if {"activation_alpha", "activation_beta"} & set(node.attributes):  # as `split_directions` has it
+        return False
     own = [node.inputs[index] for index in _OWN if index < len(node.inputs)]
     outside = any(
         output.is_graph_output() or any(reader.graph is not node.graph for reader, _ in output.uses())

@@ -155,7 +155,8 @@ def _passed(node: ir.Node, index: int, ids: Ids) -> list[Ids] | None:
     if any(value is not None and value.shape is None for value in (node.inputs[0], *node.outputs)):
         return None
     if node.op_type == "MatMul":
-        return [_leading(ids, node)] if index == 1 and ids.shape[-2] == 1 and _averages(node) else None
+        rows = index == 1 and ids.ndim > 1 and ids.shape[-2] == 1
+        return [_leading(ids, node)] if rows and _averages(node) else None
     if index != 0:
         return None
     if node.op_type == "Transpose":

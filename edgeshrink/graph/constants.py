@@ -89,9 +89,9 @@ class Constants:
             assert value.shape is not None
             size = value.shape[axis]
             return varying(size if isinstance(size, int) else 0)
+        if array.size == 0:
+            return varying(array.shape[axis])
         rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
-        if rows.shape[1] == 0:
-            return varying(rows.shape[0])
         numbers = rows[:, 0].astype(np.float64)
         same = np.isfinite(numbers) & (rows == rows[:, :1]).all(axis=1)
         return np.where(same, numbers, np.nan)

@@ -50,7 +50,8 @@ class Demand:
 
     def add_read(self, node: ir.Node, value: ir.Value, axis: int, mask: Mask) -> None:
         """Demand what a contraction reads with a non-zero weight, and remember it for that contraction."""
-        self._reads[node, (value, axis)] = mask
+        known = self._reads.get((node, (value, axis)))  # a product may read one axis twice
+        self._reads[node, (value, axis)] = mask if known is None else known | mask
         self.add(value, axis, mask)
 
     def by_read(self, node: ir.Node, axis: Axis) -> Mask:

@@ -123,7 +123,8 @@ def _factor(table: Table, row: int, leader: int) -> float | None:
     a, b = table.numbers[row].astype(np.float64), table.numbers[leader].astype(np.float64)
     if not np.array_equal(table.keys[row], table.keys[leader]):
         return None
-    factor = float((a @ b) / (b @ b))
+    with np.errstate(all="ignore"):  # nan, where squares leave the range of float64
+        factor = float((a @ b) / (b @ b))
     if not 1 / _WIDEST <= abs(factor) <= _WIDEST:
         return None
     if abs(abs(factor) - 1) <= 2 * table.step:

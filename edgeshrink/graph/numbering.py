@@ -90,6 +90,8 @@ class Numbering:
 
     def _of_array(self, array: npt.NDArray[np.generic], axis: int) -> Numbered:
         """Equal numbers for equal rows of a stored array."""
+        if array.size == 0:
+            return self._fresh(array.shape[axis])
         rows = np.ascontiguousarray(np.moveaxis(array, axis, 0)).reshape(array.shape[axis], -1)
         first: dict[bytes, int] = {}
         leader = np.array([first.setdefault(row.tobytes(), i) for i, row in enumerate(rows)], dtype=np.int64)

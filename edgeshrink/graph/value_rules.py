@@ -368,7 +368,6 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("Acos", "Asin", "Atan", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "Gelu"), _function),
     **dict.fromkeys(("HardSigmoid", "HardSwish", "Log", "Mish", "Pow", "Reciprocal", "Selu"), _function),
     **dict.fromkeys(("Sigmoid", "Sin", "Softplus", "Softsign", "Sqrt", "Tanh"), _function),
-    "ThresholdedRelu": _function,
     "Cast": _cast,
     "Neg": _negated,
     "Abs": _absolute,

@@ -41,11 +41,11 @@ class Contraction(Operator):
     def axes(self, node: ir.Node) -> Axes | None:
         """Where the units are; None where the layer is not of this form, and so is left alone.
 
-        That is: where the weight is not constant, the bias is more than one constant per row, or the shapes
-        on record contradict the weight.
+        That is: where the weight is not constant or empty, the bias is more than one constant per row, or the
+        shapes on record contradict the weight.
         """
         weight = array_of(node.inputs[1])
-        axes = None if weight is None else self._axes(node)
+        axes = None if weight is None or weight.size == 0 else self._axes(node)
         if weight is None or axes is None or not has_plain_bias(node, axes.rows):
             return None
         read, written = sizes(source_of(node))[axes.source], sizes(node.outputs[0])[axes.output]

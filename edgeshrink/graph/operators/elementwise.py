@@ -177,6 +177,10 @@ def _couple_axis(node: ir.Node, spaces: Spaces, axis: int) -> None:
     size = sizes(output)[axis]
     full = list(full_operands(node, axis))
     _pin_broadcast(node, spaces, axis, full)
+    if isinstance(size, int) and size != 1 and _has_open_length(node, axis):
+        for value, own in full:
+            spaces.pin_axis(value, own, f"combined by {describe(node)} with a length only known at run time")
+        return
     computed = [(value, own) for value, own in full if array_of(value) is None]
     tracked = [units for value, own in full if (units := spaces.get(value, own)) is not None]
     if any(spaces.get(value, own) is None for value, own in computed):
@@ -200,6 +204,15 @@ def _pin_broadcast(node: ir.Node, spaces: Spaces, axis: int, full: list[tuple[ir
         units = spaces.get(value, own)
         if units is not None:
             spaces.pin(units, f"broadcast by {describe(node)}")
+
+
+def _has_open_length(node: ir.Node, axis: int) -> bool:
+    """Whether an operand may be broadcast along an output axis or not, which its shape does not say."""
+    for value in node.inputs:
+        own = None if value is None else aligned_axis(value, node.outputs[0], axis)
+        if value is not None and own is not None and not isinstance(sizes(value)[own], int):
+            return True
+    return False
 
 
 def _demand_broadcast(value: ir.Value, output: ir.Value, demand: Demand) -> None:

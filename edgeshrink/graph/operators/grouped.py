@@ -51,7 +51,9 @@ class GroupedContraction(Contraction):
         for each output, or the shapes on record contradict the weight.
         """
         groups, weight = groups_of(node), array_of(node.inputs[1])
-        if groups == 1 or weight is None or is_shared(weight_of(node)) or weight.shape[0] % groups:
+        if groups == 1 or weight is None or not weight.size or is_shared(weight_of(node)):
+            return None
+        if weight.shape[0] % groups:
             return None
         first, second = weight.shape[0] // groups, weight.shape[1]
         grouping = Grouping(groups, *((first, second) if self.transposed else (second, first)))

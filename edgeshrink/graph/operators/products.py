@@ -111,7 +111,7 @@ class SummedProduct(Operator):
         """Nothing: an index leaves only if its term is zero, or matters to nobody."""
 
     def _labelled(self, node: ir.Node) -> Labelled | None:
-        """The labels, if each appears once in a factor and the constants among the factors are finite."""
+        """The labels, if each appears once in a factor and no factor is empty, or constant and not finite."""
         labelled = self.labels(node)
         if labelled is None or any(value is None for value in node.inputs):
             return None
@@ -120,7 +120,7 @@ class SummedProduct(Operator):
             array = array_of(value)
             if len(set(named)) < len(named) or len(labels) != len(sizes(value)):
                 return None
-            if array is not None and array.size and not np.isfinite(array).all():
+            if 0 in sizes(value) or (array is not None and not np.isfinite(array).all()):
                 return None
         return labelled
 

@@ -27,6 +27,7 @@ from edgeshrink.lower.mean_variance_normalization import LowerMeanVarianceNormal
 from edgeshrink.lower.mish import LowerMish
 from edgeshrink.lower.mod import LowerMod
 from edgeshrink.lower.names import NameNodesAfterModules, module_path
+from edgeshrink.lower.narrow_interface import NarrowInterface
 from edgeshrink.lower.one_hot import LowerHardmax, LowerOneHot
 from edgeshrink.lower.opsets import drop_what_says_nothing, faults_at
 from edgeshrink.lower.pad_axes import LowerPadAxes
@@ -49,7 +50,7 @@ from edgeshrink.lower.top_k_smallest import LowerTopKSmallest
 from edgeshrink.lower.trilu import LowerTrilu
 from edgeshrink.lower.xor import LowerXor
 
-__all__ = ["RULES", "LowerReport", "lower"]
+__all__ = ["RULES", "LowerReport", "NarrowInterface", "Target", "lower"]
 
 # Each writes for the target's opset itself, so their order does not matter.
 RULES: tuple[type[NodeRule], ...] = (

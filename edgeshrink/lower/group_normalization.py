@@ -17,7 +17,7 @@ __all__ = ["LowerGroupNormalization"]
 
 
 class LowerGroupNormalization(NodeRule):
-    """Fires on static shapes, constant scale and bias, and types of 32 bits and more."""
+    """Fires on sizes known but for the batch, constant scale and bias, and types of 32 bits and more."""
 
     op_types = frozenset({"GroupNormalization"})
     native_from = 18
@@ -28,17 +28,17 @@ class LowerGroupNormalization(NodeRule):
         groups = node.attributes.get_int("num_groups")
         if x is None or x.dtype not in (ir.DataType.FLOAT, ir.DataType.DOUBLE) or x.shape is None:
             return None
-        if scale is None or bias is None or groups is None or not x.shape.is_static():
+        if scale is None or bias is None or groups is None:
             return None
-        sizes = x.shape.numpy()
-        grouped = op("Reshape", x, op.constant([sizes[0], groups, -1]))
+        if not all(isinstance(size, int) for size in x.shape[1:]):
+            return None
+        sizes = [0, *(int(size) for size in x.shape[1:])]  # type: ignore[arg-type]  # 0: as it was
+        grouped = op("Reshape", x, op.constant([0, groups, -1]))
         mean = op.reduce("ReduceMean", grouped, [2], self.opset)
         apart = op("Sub", grouped, mean)
         variance = op.reduce("ReduceMean", op("Mul", apart, apart), [2], self.opset)
         epsilon = op.constant(node.attributes.get_float("epsilon", 1e-5), x.dtype)
-        normal = op(
-            "Reshape", op("Div", apart, op("Sqrt", op("Add", variance, epsilon))), op.constant(list(sizes))
-        )
+        normal = op("Reshape", op("Div", apart, op("Sqrt", op("Add", variance, epsilon))), op.constant(sizes))
         channels = (sizes[1], *[1] * (len(sizes) - 2))
         factor, offset = (
             op.constant(np.repeat(part, sizes[1] // len(part)).reshape(channels), x.dtype)

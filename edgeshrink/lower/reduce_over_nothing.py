@@ -1,4 +1,4 @@
-"""ReduceX(x){noop_with_empty_axes=1} without axes -> what is left of X when it reduces nothing, x itself mostly.
+"""ReduceX(x){noop_with_empty_axes=1} without axes -> what X does to one element, mostly nothing: Identity(x).
 
 Below opset 18, and for TensorRT, which reduces over all axes then. What X does to each element before and
 after is done all the same, says the standard: ReduceSumSquare squares, ReduceL1 takes the magnitude.

@@ -54,6 +54,14 @@ def test_group_normalization_with_scales_a_group_or_a_channel(opset: int, size: 
     assert after.report.rules == {"LowerGroupNormalization": 1}
 
 
+def test_group_normalization_of_an_unknown_batch() -> None:
+    text = (
+        "(float[n, 12, 5] x) => (float[n, 12, 5] y) { y = GroupNormalization<num_groups=3>(x, scale, bias) }"
+    )
+    after = lowered_same(parse(text, 21, scale=SCALE, bias=BIAS))
+    assert after.report.rules == {"LowerGroupNormalization": 1}
+
+
 def test_group_normalization_of_an_unknown_shape_is_reported() -> None:
     text = (
         "(float[2, 12, n] x) => (float[2, 12, n] y) { y = GroupNormalization<num_groups=3>(x, scale, bias) }"

@@ -18,9 +18,11 @@ from edgeshrink import checkpoint
 from edgeshrink.bake.base import BakePass
 from edgeshrink.bake.clean_up import CleanUp
 from edgeshrink.bake.drop_constant_branches import DropConstantBranches
+from edgeshrink.bake.drop_nan_guards import DropNanGuards
 from edgeshrink.bake.drop_zero_states import DropZeroStates
 from edgeshrink.bake.explain import LayerChange, LayerUnits, compare_layers, layer_units
 from edgeshrink.bake.fold_batchnorm import FoldBatchNorm
+from edgeshrink.bake.fold_beta import FoldBeta
 from edgeshrink.bake.fold_constants import FoldConstants
 from edgeshrink.bake.merge_directions import MergeDirections
 from edgeshrink.bake.merge_duplicates import MergeDuplicates
@@ -62,6 +64,7 @@ __all__ = [
 # In this order, and for these reasons:
 FOLD_PASSES: tuple[type[BakePass], ...] = (
     FoldConstants,  # masks that the network multiplies in become zeros of its weights
+    FoldBeta,  # biases are what is added
     FoldBatchNorm,  # a dead filter's constant moves from the BatchNorm into a bias
 )
 BAKE_PASSES: tuple[type[BakePass], ...] = (
@@ -70,6 +73,7 @@ BAKE_PASSES: tuple[type[BakePass], ...] = (
     DropZeroStates,  # recurrent layers that begin at zero do not wait for zeros of a size found at run time
     TakeFromParts,  # who reads one layer's last state ties it to no other layer's
     SplitDirections,  # each direction of a recurrent layer loses units of its own
+    DropNanGuards,  # behind one, the shares of a softmax would not be known to sum to one
     MoveValueBiases,  # past a softmax, so that the dead values of a head are zeros
     TrimKernels,  # less padding means more constants that survive it
     DropConstantBranches,  # dead dendrites and branches go before their units are looked at one by one

@@ -16,8 +16,9 @@ __all__: list[str] = []
 def if_branches(network: Subject) -> Iterator[Hit]:
     """Outputs of both branches must have shapes that broadcast, and different names (docs/operators.md)."""
     for node in network.of("If"):
-        branches = [node.attributes[name].as_graph() for name in ("then_branch", "else_branch")]
-        for one, other in zip(*(branch.outputs for branch in branches), strict=False):
+        names = ("then_branch", "else_branch")
+        made = [node.attributes[name].as_graph().outputs for name in names if name in node.attributes]
+        for one, other in zip(*made, strict=False) if len(made) == 2 else ():
             fault = _fault(one, other)
             if fault:
                 yield Hit(

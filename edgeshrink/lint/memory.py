@@ -46,7 +46,7 @@ def memory_of(network: Subject) -> Memory:
         for value in node.outputs:
             size = bytes_of(value) if value.name else 0
             unknown += size is None
-            live[value] = 0 if ir.convenience.get_const_tensor(value) is not None else size or 0
+            live[value] = 0 if node.op_type == "Constant" else size or 0
             held += live[value]
         if held > most:
             most, at = held, node

@@ -121,7 +121,10 @@ def _with_shapes(model: ir.Model) -> ir.Model:
 def _tensor(value: ir.Value | None) -> ir.TensorProtocol | None:
     if value is None or value.is_graph_input():
         return None
-    return ir.convenience.get_const_tensor(value)
+    try:
+        return ir.convenience.get_const_tensor(value)
+    except ValueError:  # a Constant without a value is none
+        return None
 
 
 def constant_of(value: ir.Value | None) -> Array | None:
@@ -135,7 +138,9 @@ def is_constant(value: ir.Value | None) -> bool:
     if _tensor(value) is not None:
         return True
     maker = None if value is None else value.producer()
-    return maker is not None and maker.op_type == "DequantizeLinear" and _tensor(maker.inputs[0]) is not None
+    return (
+        maker is not None and maker.op_type == "DequantizeLinear" and _tensor(input_of(maker, 0)) is not None
+    )
 
 
 def sizes_of(value: ir.Value | None) -> tuple[int, ...] | None:
@@ -175,7 +180,7 @@ def bytes_of(value: ir.Value) -> int | None:
     """How much memory a value takes, in bytes; None where its sizes or its type are not known."""
     sizes = sizes_of(value)
     dtype = dtype_of(value)
-    if sizes is None or dtype is None or dtype == ir.DataType.STRING:
+    if sizes is None or dtype in (None, ir.DataType.STRING, ir.DataType.UNDEFINED):
         return None
     return -(-prod(sizes) * dtype.bitwidth // 8)
 

@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from edgeshrink.devices import devices
 from edgeshrink.lint import SEVERITIES, has_errors, lint, lint_ranges
 from edgeshrink.lint.memory import memory_of
 from edgeshrink.lint.subject import Subject
@@ -197,3 +198,23 @@ def test_functions_are_plugins_for_an_old_parser_and_looked_into_for_a_new_one()
     assert [finding.operator for finding in found(model, "foreign-operator")] == ["Twice"]
     assert not found(model, "foreign-operator", board(tensorrt="10.3"))
     assert model.functions
+
+
+CNN = (
+    "(float[1, 3, 8, 8] x) => (float[1, 10] y) "
+    "{ a = Conv(x, w) b = Relu(a) c = GlobalAveragePool(b) d = Flatten(c) y = Gemm(d, v) }"
+)
+
+
+@pytest.mark.parametrize("on", devices(), ids=lambda on: on.name)
+def test_a_plain_network_is_right_on_every_board(on) -> None:
+    weights = {"w": np.ones((4, 3, 3, 3), np.float32), "v": np.ones((4, 10), np.float32)}
+    assert not has_errors(lint(parse(CNN, **weights), on))
+
+
+def test_weights_of_more_than_a_file_are_told_without_being_read() -> None:
+    model = parse("(float[2] x) => (float[2] y) { y = Relu(x) }")
+    large = ir.ExternalTensor("w", 0, 2**31, ir.DataType.FLOAT, shape=ir.Shape([2**29]), name="large")
+    model.graph.register_initializer(ir.Value(name="large", const_value=large))
+    (finding,) = found(model, "external-data")
+    assert "2 GB" in finding.why

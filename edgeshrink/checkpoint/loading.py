@@ -14,7 +14,7 @@ from edgeshrink.checkpoint.network.fit import require_fit
 from edgeshrink.checkpoint.network.growing import grow
 from edgeshrink.checkpoint.network.prefixes import match_first_words
 from edgeshrink.checkpoint.network.tensor_names import layer_finder, network_name
-from edgeshrink.checkpoint.network.unusual import passed_by, require_loadable
+from edgeshrink.checkpoint.network.unusual import half_grown, passed_by, require_loadable
 from edgeshrink.checkpoint.network.weights import put_weights
 from edgeshrink.checkpoint.reading import read_file
 from edgeshrink.errors import InputError
@@ -62,10 +62,11 @@ def load(
         require_loadable(network, origin)
     match_first_words(arranged, network)
     take_off_masks(network, arranged, reading.bare, origin)
+    halves = half_grown(network, arranged.dendrites)
     module = _assemble(network, arranged, contents.activation or "sigmoid", origin, str(path))
     _in_network_order(arranged, module)
-    if warning := passed_by(module):
-        contents = replace(contents, warnings=(*contents.warnings, warning))
+    told = [warning for warning in (halves, passed_by(module)) if warning]
+    contents = replace(contents, warnings=(*contents.warnings, *told))
     return LoadedCheckpoint(module=module.eval(), contents=contents)
 
 

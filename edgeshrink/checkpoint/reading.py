@@ -28,7 +28,8 @@ __all__ = ["Reading", "read", "read_file"]
 # fourfold, a few tensors may share their storage), and room for files that are small.
 _MOST_TIMES_FILE = 5
 _MOST_BYTES_BESIDE = 256_000_000
-_MOST_TENSORS = 20_000  # each takes a fraction of a millisecond at several steps, whatever its size
+_LONGEST_NAME = 10_000  # names are compared, split and shown
+_MOST_TENSORS = 50_000  # each takes a fraction of a millisecond at several steps, whatever its size
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,11 @@ def _require_bounded(path: Path, tensors: dict[str, Tensor]) -> None:
         raise InputError(
             f"{path} holds {len(tensors):,} tensors, and no network of more than {_MOST_TENSORS:,} is read",
             "Give the state_dict of one network, for one board.",
+        )
+    if long := next((name for name in tensors if len(name) > _LONGEST_NAME), None):
+        raise InputError(
+            f"{path} holds a tensor with a name of {len(long):,} characters: {long[:60]!r}...",
+            "The file is damaged, or no state_dict: save it again where it was trained.",
         )
     needed = sum(tensor.numel() * max(4, tensor.element_size()) for tensor in tensors.values())
     size = path.stat().st_size

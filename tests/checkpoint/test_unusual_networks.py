@@ -20,6 +20,7 @@ from edgeshrink.checkpoint import load, read
 from edgeshrink.checkpoint.network.tensor_names import member_name
 from edgeshrink.dendrites import DendriticLayer
 from edgeshrink.errors import InputError
+from tests.checkpoint import networks
 
 HERE = "tests.checkpoint.test_unusual_networks"
 
@@ -309,6 +310,40 @@ def test_a_queue_keeps_its_length(tmp_path: Path) -> None:
 
 def test_tensors_by_the_ten_thousand_are_refused(tmp_path: Path) -> None:
     tensor = torch.zeros(1)
-    path = saved({f"layers.{index}.weight": tensor for index in range(20_001)}, tmp_path)
-    with pytest.raises(InputError, match="20,001 tensors"):
+    path = saved({f"layers.{index}.weight": tensor for index in range(50_001)}, tmp_path)
+    with pytest.raises(InputError, match="50,001 tensors"):
         read(path)
+
+
+def test_a_part_that_was_compiled_by_itself_is_found(tmp_path: Path) -> None:
+    state = {name.replace("fc1.", "fc1._orig_mod."): t for name, t in networks.Mlp().state_dict().items()}
+    torch.save(state, tmp_path / "net.pt")
+    loaded = load(tmp_path / "net.pt", arch="tests.checkpoint.networks:Mlp").module
+    assert torch.equal(loaded.get_parameter("fc1.weight"), state["fc1._orig_mod.weight"])
+
+
+def test_a_layer_with_two_names_and_dendrites_under_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "aliased.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.a = nn.Linear(3, 3)\n"
+        "        self.seq = nn.Sequential(self.a)\n"
+        "    def forward(self, x):\n"
+        "        return self.seq(self.a(x))\n"
+    )
+    state = {
+        "a.main_module.weight": torch.ones(3, 3),
+        "a.main_module.bias": torch.ones(3),
+        "a.dendrite_module.layers.0.weight": torch.ones(3, 3),
+        "a.dendrite_module.layers.0.bias": torch.ones(3),
+        "a.dendrite_module.num_cycles": torch.ones(1),
+        "a.dendrites_to_top.0": torch.ones(1, 3),
+        "seq.0.weight": torch.ones(3, 3),
+        "seq.0.bias": torch.ones(3),
+    }
+    torch.save(state, tmp_path / "net.pt")
+    arch = f"{tmp_path / 'aliased.py'}:Net"
+    warnings = load(tmp_path / "net.pt", arch=arch, dendrite_activation="tanh").contents.warnings
+    assert any("a (also seq.0)" in warning for warning in warnings)

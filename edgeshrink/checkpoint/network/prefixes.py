@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["match_first_words", "strip_prefix", "strip_prefixes"]
 
 _PREFIXES = ("module.", "_orig_mod.")  # torch.nn.DataParallel, torch.compile
+_COMPILED = "._orig_mod"  # after a part that was compiled by itself
 _AVERAGED = "n_averaged"  # torch.optim.swa_utils.AveragedModel counts there, beside its ``module.``
 _UNPREFIXED = ("tracker_string", _AVERAGED)
 _MOST_WORDS = 4  # Lightning's ``model.`` around DataParallel's ``module.`` around a compiled ``_orig_mod.``
@@ -59,6 +60,8 @@ def match_first_words(arranged: Arranged, network: nn.Module) -> None:
     best, rename = fitting(_without("")), _without("")
     if best == len(arranged.plain) + len(arranged.dendrites):
         return
+    if (count := fitting(_without_compiled)) > best:
+        best, rename = count, _without_compiled
     names = [*arranged.plain, *(f"{path}." for path in arranged.dendrites)]
     for prefix in _common_words(names):
         if prefix[:-1] in arranged.dendrites or f"{prefix[:-1]}." in names:
@@ -85,6 +88,10 @@ def _common_words(names: list[str]) -> list[str]:
             break
         found.append(longer)
     return found[1:]
+
+
+def _without_compiled(name: str) -> str:
+    return f"{name}.".replace(f"{_COMPILED}.", ".").removesuffix(".")
 
 
 def _without(prefix: str) -> Callable[[str], str]:

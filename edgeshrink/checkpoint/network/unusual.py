@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
+from edgeshrink.checkpoint.listing import first_of
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["passed_by", "require_loadable"]
+__all__ = ["half_grown", "passed_by", "require_loadable"]
 
 _EXTRA = "_extra_state"
 _SHOWN = 4
@@ -42,6 +44,31 @@ def require_loadable(network: nn.Module, origin: str) -> None:
             )
 
 
+def half_grown(network: nn.Module, dendritic: Container[str]) -> str | None:
+    """Warn of a layer under several names that has dendrites under some of them only.
+
+    PerforatedAI perforates a layer that has two names under one of them; the other runs it plain.
+
+    Args:
+        network: The plain network, before any dendrites.
+        dendritic: Paths of the layers that the file has dendrites for.
+    """
+    names: dict[int, list[str]] = {}
+    for path, module in network.named_modules(remove_duplicate=False):
+        names.setdefault(id(module), []).append(path)
+    halves = [
+        f"{grown[0]} (also {', '.join(path for path in paths if path not in dendritic)})"
+        for paths in names.values()
+        if (grown := [path for path in paths if path in dendritic]) and len(grown) < len(paths)
+    ]
+    if not halves:
+        return None
+    return (
+        f"layers with several names have dendrites under one of them only: {first_of(halves, _SHOWN)}; under "
+        "the other names they run without, as the file has none for those"
+    )
+
+
 def passed_by(network: nn.Module) -> str | None:
     """Warn of dendrites in torch's transformer layers, which run without them in PerforatedAI's network."""
     from torch import nn
@@ -60,9 +87,8 @@ def passed_by(network: nn.Module) -> str | None:
     ]
     if not found:
         return None
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return (
-        f"the dendrites of {', '.join(found[:_SHOWN])}{more} are computed here, as in training; torch's fast "
+        f"the dendrites of {first_of(found, _SHOWN)} are computed here, as in training; torch's fast "
         "path of TransformerEncoderLayer leaves them out where PerforatedAI's network runs in eval mode "
         "without gradients, so outputs and accuracy measured there may be without them"
     )

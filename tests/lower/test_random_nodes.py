@@ -251,8 +251,9 @@ def test_a_lowered_node_equals_or_is_refused(data: st.DataObject) -> None:
         before = run_onnx(model, feeds)
     except Exception:  # not a model of this opset, or none that ONNX Runtime runs
         assume(False)
-    targets = [NANO, *(replace(PLAIN, opset=opset) for opset in (13, 15, 17, 18, 20, 22))]
-    require_same_or_refused(model, data.draw(st.sampled_from(targets)), feeds, before)
+    target = data.draw(st.sampled_from([0, 13, 15, 17, 18, 20, 22]))
+    device = replace(PLAIN, opset=target) if target else NANO
+    require_same_or_refused(model, device, feeds, before)
 
 
 def require_same_or_refused(model: ir.Model, device: Device, feeds: list[Any], before: list[Any]) -> None:
@@ -262,9 +263,16 @@ def require_same_or_refused(model: ir.Model, device: Device, feeds: list[Any], b
         assert "is required but missing" in refusal or any(op_type in refusal for op_type in made)
         event("refused")
         return
-    event("equal")
     assert model.graph.opset_imports[""] <= device.opset
-    parity = compare_outputs(before, run_onnx(model, feeds))
+    try:
+        after = run_onnx(model, feeds)
+    except EdgeshrinkError as error:
+        if "NOT_IMPLEMENTED" not in str(error):
+            raise
+        event("ONNX Runtime has no kernel for the older version and these types, and says so")
+        return
+    event("equal")
+    parity = compare_outputs(before, after)
     assert parity.ok, parity.worst
 
 

@@ -39,6 +39,7 @@ from edgeshrink.lower.relu_of_integers import LowerReluOfIntegers
 from edgeshrink.lower.reshape_zeros import LowerReshapeZeros
 from edgeshrink.lower.resize_sizes import LowerResizeSizes
 from edgeshrink.lower.rms_normalization import LowerRMSNormalization
+from edgeshrink.lower.rotary_embedding import LowerRotaryEmbedding
 from edgeshrink.lower.rule import NodeRule
 from edgeshrink.lower.shape_range import LowerShapeRange
 from edgeshrink.lower.shrink import LowerShrink
@@ -81,6 +82,7 @@ RULES: tuple[type[NodeRule], ...] = (
     LowerReluOfIntegers,
     LowerReshapeZeros,
     LowerResizeSizes,
+    LowerRotaryEmbedding,
     LowerShapeRange,
     LowerShrink,
     LowerSplitNumOutputs,

@@ -90,3 +90,26 @@ def test_attention_of_another_form_is_reported(inputs: str, call: str) -> None:
 
 def test_attention_stays_where_the_target_has_it() -> None:
     assert lowered(parse(f"({HEADS}) => (y) {{ y = Attention(q, k, v) }}", 25), 24).ops == {"Attention": 1}
+
+
+@pytest.mark.parametrize("interleaved", [0, 1])
+@pytest.mark.parametrize(("size", "rotated"), [(8, 0), (8, 4), (2, 0)])
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("looked_up", [False, True])
+def test_rotary_embedding_becomes_its_definition(
+    interleaved: int, size: int, rotated: int, flat: bool, looked_up: bool
+) -> None:
+    half = (rotated or size) // 2
+    x = f"float[2, 5, {3 * size}] x" if flat else f"float[2, 3, 5, {size}] x"
+    caches = f"float[9, {half}] c, float[9, {half}] s, int64[2, 5] p"
+    if not looked_up:
+        caches = f"float[2, 5, {half}] c, float[2, 5, {half}] s"
+    given = f"interleaved={interleaved}, num_heads=3, rotary_embedding_dim={rotated}"
+    call = f"RotaryEmbedding<{given}>(x, c, s{', p' if looked_up else ''})"
+    after = lowered_same(parse(f"({x}, {caches}) => (y) {{ y = {call} }}", 23))
+    assert after.report.rules == {"LowerRotaryEmbedding": 1}
+
+
+def test_rotary_embedding_stays_where_the_target_has_it() -> None:
+    text = "(float[2, 3, 5, 8] x, float[2, 5, 4] c, float[2, 5, 4] s) => (y) { y = RotaryEmbedding(x, c, s) }"
+    assert lowered_same(parse(text, 24), 23).ops == {"RotaryEmbedding": 1}

@@ -22,6 +22,7 @@ from edgeshrink.graph.operators.base import opset_of, sizes, source_of
 from edgeshrink.graph.operators.contraction import Contraction, has_plain_bias
 from edgeshrink.graph.operators.elementwise import aligned_axis
 from edgeshrink.graph.operators.normalization import affine_of
+from edgeshrink.graph.operators.reduction import kept_axes, reduced_axes
 
 __all__ = ["distinct_rows", "number_values"]
 
@@ -248,21 +249,34 @@ def _of_sign(numbering: Numbering, inputs: Numbered) -> Numbered:
 
 
 def _reduction(numbering: Numbering, node: ir.Node, output: ir.Value, axis: int) -> Numbered | None:
-    """Over other axes that are named; kept axes stay in order."""
-    source = source_of(node)
-    rank = len(sizes(source))
-    axes = list(node.attributes.get_ints("axes", []))
-    if len(node.inputs) > 1 and (stored := array_of(node.inputs[1])) is not None:
-        axes = [int(number) for number in stored.reshape(-1)]
-    reduced = {number % rank for number in axes}
-    kept = [own for own in range(rank) if own not in reduced]
-    own = axis if node.attributes.get_int("keepdims", 1) else kept[axis] if axis < len(kept) else -1
-    if not reduced or own not in kept:
+    """Over other axes than this: sums are linear, norms take its size, extremes change with the sign."""
+    reduced = reduced_axes(node)
+    kept = {} if not reduced else {after: before for before, after in kept_axes(node, reduced).items()}
+    if axis not in kept:
         return None
-    inputs = numbering.of(source, own)
+    inputs = numbering.of(source_of(node), kept[axis])
     if node.op_type in ("ReduceMax", "ReduceMin"):
         return _of_sign(numbering, inputs)
-    return numbering.by_keys(inputs.numbers[:, None], inputs.scales)
+    scales = inputs.scales
+    if node.op_type in ("ReduceL1", "ReduceL2"):
+        scales = np.abs(scales)
+    elif node.op_type == "ReduceSumSquare":
+        scales = np.square(scales)
+    return numbering.by_keys(inputs.numbers[:, None], scales)
+
+
+def _copies(numbering: Numbering, node: ir.Node, output: ir.Value, axis: int) -> Numbered | None:
+    """Expand and Tile: copies of one index are equal, and so are those of equal indices."""
+    source, count = source_of(node), length_of(output, axis)
+    own = aligned_axis(source, output, axis)
+    if own is None or sizes(source)[own] == 1:
+        return numbering.by_keys(np.zeros((count, 1), np.int64), np.ones(count))
+    length = length_of(source, own)
+    if not length or count % length:
+        return None
+    inputs = numbering.of(source, own)
+    keys = np.tile(inputs.numbers, count // length)[:, None]
+    return numbering.by_keys(keys, np.tile(inputs.scales, count // length))
 
 
 def _softmax(numbering: Numbering, node: ir.Node, output: ir.Value, axis: int) -> Numbered | None:
@@ -375,6 +389,8 @@ _RULES: dict[str, Rule] = {
     "BatchNormalization": _norm,
     **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"), _pool),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"), _reduction),
+    **dict.fromkeys(("ReduceL1", "ReduceL2", "ReduceSumSquare"), _reduction),
+    **dict.fromkeys(("Expand", "Tile"), _copies),
     "Softmax": _softmax,
     "Transpose": _transpose,
     "Concat": _concat,

@@ -128,3 +128,28 @@ def test_heads_leave_with_the_keys_and_values_they_share(
     after = bake(before, random_inputs(before, 32))
     sizes = sorted(shape for shape in dims(after).values() if len(shape) == 2)
     assert sizes == sorted([(12, 4 * heads), (4 * heads, 12), (12, 4 * shared), (12, 4 * shared)])
+
+
+@pytest.mark.parametrize(("op", "shape"), [("Expand", [1, 4, 1, 1]), ("Tile", [1, 4, 1, 1])])
+def test_copies_that_are_all_read_are_made_once(op: str, shape: list[int]):
+    text = f"""(float[N, 2, 6, 6] x) => (y) {{ a = Conv(x, w, b) m = ReduceMax(a, c) e = {op}(m, shape)
+        f = Conv(e, u) g = Relu(f) y = Conv(g, last) }}"""
+    twins = ARRAYS["u"].copy()
+    twins[1] = twins[0]
+    arrays = {
+        **ARRAYS,
+        "u": twins,
+        "shape": np.array(shape),
+        "c": np.array([1]),
+        "last": np.ones((2, 3, 1, 1)),
+    }
+    arrays["last"] = arrays["last"].astype(np.float32)
+    assert dims(bake(model(text, arrays, strict=False)))["u"][1] == 1
+
+
+def test_tiled_copies_of_equal_channels_are_equal():
+    weight = DRAW.standard_normal((4, 2, 1, 1)).astype(np.float32)
+    weight[[1, 2]] = weight[[0, 3]]
+    text = "(float[N, 2, 6, 6] x) => (y) { a = Conv(x, w) e = Tile(a, repeats) y = Conv(e, u8) }"
+    after = bake(model(text, {**ARRAYS, "w": weight, "repeats": np.array([1, 2, 1, 1])}, strict=False))
+    assert dims(after)["w"][0] == 2

@@ -166,3 +166,11 @@ def test_what_a_constant_sums_to_over_lengths_known_at_run_time():
 def test_means_of_integers_keep_their_units():
     text = """(float[N, 3] x) => (y) { a = Gemm(x, w, zeros) i = Cast<to = 7>(a) y = ReduceMean(i, axes) }"""
     assert seen(text, ARRAYS, strict=False).pinned("i") == "reduced over by ReduceMean"
+
+
+@pytest.mark.parametrize("op", ["Sum", "Mean", "L1", "L2", "SumSquare", "Max"])
+def test_copies_and_multiples_of_a_channel_are_found_behind_a_reduction(op: str):
+    weight = K.copy()
+    weight[[1, 4]] = weight[[0, 2]] * np.float32([2, 1])[:, None, None, None]
+    text = f"a = Conv(x, k) p = Reduce{op}<keepdims = 0>(a, hw) y = Gemm(p, v)"
+    assert units_left(text, {**IMAGES, "k": weight, "v": ARRAYS["v"]}, inputs="float[N, 2, 6, 6] x") == 4

@@ -25,16 +25,18 @@ def _narrowed(network: Subject, value: ir.Value) -> str | None:
 
 @rule("tensor-type", "error")
 def tensor_type(network: Subject) -> Iterator[Hit]:
-    """TensorRT has no such type at all."""
+    """TensorRT has no such type; UINT8 constants become INT32, and inputs have a rule of their own."""
     if network.parser is None:
         return
     known = {*network.parser.network_types, *network.parser.narrowed}
-    made = [value for node in network.nodes for value in node.outputs]
-    for value in [*network.graph.inputs, *network.constants, *made]:
+    stored = set(network.constants)
+    computed = {value: None for node in network.nodes for value in node.outputs if value not in stored}
+    for value in [*network.graph.inputs, *network.constants, *computed]:
         dtype, kind = dtype_of(value), value.type
         tensor = kind is None or isinstance(kind, ir.TensorType)
         name = dtype.name if tensor and dtype else "UNDEFINED" if tensor else type(kind).__name__
-        if name not in known | {"UNDEFINED"}:
+        spared = {"UNDEFINED"} if value in computed else {"UNDEFINED", "UINT8"}
+        if name not in known | spared:
             yield Hit(
                 f"{name} is no type of TensorRT {network.parser.version}.",
                 f"Cast to one of {', '.join(network.parser.network_types)} in forward.",
@@ -97,7 +99,7 @@ def narrowed_interface(network: Subject) -> Iterator[Hit]:
     """An input or output is declared in a type that the engine does not have."""
     for value in [*network.graph.inputs, *network.graph.outputs]:
         kind = _narrowed(network, value)
-        if kind and value.dtype is not None and value.dtype.name != "UINT8":
+        if kind and value.dtype is not None:
             what = "input" if value.is_graph_input() else "output"
             yield Hit(
                 f"The {what} is {value.dtype.name}, the engine's is {kind}: 8 bytes a number are misread.",
@@ -108,13 +110,13 @@ def narrowed_interface(network: Subject) -> Iterator[Hit]:
 
 @rule("uint8-input", "error")
 def uint8_input(network: Subject) -> Iterator[Hit]:
-    """UINT8 constants become INT32, but an input or output of the network cannot have the type before 8.5."""
+    """UINT8 constants become INT32, but an input of the network cannot have the type before 8.5."""
     if network.parser is None or "UINT8" in network.parser.network_types:
         return
-    for value in [*network.graph.inputs, *network.graph.outputs]:
+    for value in network.graph.inputs:
         if value.dtype == ir.DataType.UINT8:
             yield Hit(
-                f"TensorRT {network.parser.version} has no inputs or outputs of UINT8.",
+                f"TensorRT {network.parser.version} has no inputs of UINT8.",
                 "Take float32 images, and convert the bytes before the network.",
                 value,
             )

@@ -30,7 +30,7 @@ def parser(*operators: Operator) -> Parser:
     """A parser of version 8.2 that knows these operators and nothing else."""
     table = {operator.op_type: operator for operator in operators}
     types = ("FLOAT", "FLOAT16", "INT32", "INT8", "BOOL")
-    narrowed = {"INT64": "INT32", "DOUBLE": "FLOAT", "UINT8": "INT32"}
+    narrowed = {"INT64": "INT32", "DOUBLE": "FLOAT"}
     return Parser("stub", "8.2", 13, types, narrowed, table, "a test")
 
 

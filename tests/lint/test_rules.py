@@ -118,6 +118,13 @@ CASES = [
     Case("opset-untested", RELU, RELU.replace("Relu", "Abs"), opset=18, name="beyond 13"),
     Case("tensor-type", "(uint16[2] x) => (float[2] y) { y = Cast<to=1>(x) }", RELU),
     Case(
+        "tensor-type",
+        "(float[2] x) => (float[2] y) { a = Cast<to=2>(x) y = Cast<to=1>(a) }",
+        "(float[2] x) => (y) { a = Cast<to=1>(bytes) y = Add(x, a) }",
+        {"bytes": np.array([1, 2], np.uint8)},
+        name="UINT8 outside constants",
+    ),
+    Case(
         "int64-overflow",
         "(int64[1] x) => (int64[1] y) { y = Add(x, far) }",
         "(int64[1] x) => (int64[1] y) { y = Add(x, near) }",

@@ -102,5 +102,22 @@ def group_norm(b: Builder) -> None:
     b.add("Add", [x, b.weight(b.vector(c).reshape(-1, 1, 1))], (c, h, w))
 
 
-COPIES = ((reduce, 3), (expand, 1), (tile, 1), (repeat_channels, 1), (group_norm, 2))
+def guarded_softmax(b: Builder) -> None:
+    """Shares of what a stored mask leaves, zero where it leaves nothing, and what they weigh."""
+    source = b.one_of(3)
+    if source is None:
+        return
+    c, h, w = b.shapes[source]
+    mask = np.where(b.random.random((h, h)) < b.pick(0.2, 0.5), -np.inf, 0.0)
+    if b.chance(70):
+        np.fill_diagonal(mask, 0.0)
+    scores = _inner(b, "MatMul", [source, b.weight(b.masked(h, w).T)], (c, h, h))
+    scores = _inner(b, "Add", [scores, b.weight(mask)], (c, h, h))
+    shares = _inner(b, "Softmax", [scores], (c, h, h), axis=-1)
+    holds = _inner(b, "IsNaN", [shares], (c, h, h))
+    shares = _inner(b, "Where", [holds, b.weight(np.array(0.0)), shares], (c, h, h))
+    b.add("MatMul", [shares, source], (c, h, w))
+
+
+COPIES = ((reduce, 3), (expand, 1), (tile, 1), (repeat_channels, 1), (group_norm, 2), (guarded_softmax, 1))
 """Steps and how often they are drawn."""

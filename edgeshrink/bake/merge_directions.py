@@ -11,7 +11,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from edgeshrink.bake.base import BakePass
-from edgeshrink.bake.split_directions import DIRECTION_AXES, replace_input, take_over
+from edgeshrink.bake.split_directions import DIRECTION_AXES, REVERSE, replace_input, take_over
 from edgeshrink.graph.constants import array_of
 from edgeshrink.graph.edit import add_constant, is_shared
 from edgeshrink.graph.operators.base import operator_of, sizes
@@ -66,8 +66,13 @@ def _is_single(node: ir.Node) -> bool:
 
 
 def _fits(forward: ir.Node, node: ir.Node) -> bool:
-    """Whether a layer is the other direction of one: reverse, and but for its weights the same."""
+    """Whether a layer is the other direction of one: reverse, and but for its weights the same.
+
+    Layers that nobody split stay two: a user knows them by the names of their weights, of which one would go.
+    """
     if _direction(node) != "reverse" or node.op_type != forward.op_type:
+        return False
+    if _weight_name(node) != f"{_weight_name(forward)}{REVERSE}":
         return False
     shapes = [
         [None if (array := array_of(_input(one, index))) is None else array.shape for index in _OWN]
@@ -79,6 +84,11 @@ def _fits(forward: ir.Node, node: ir.Node) -> bool:
 
 def _input(node: ir.Node, index: int) -> ir.Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
+
+
+def _weight_name(node: ir.Node) -> str | None:
+    weight = _input(node, 1)
+    return None if weight is None else weight.name
 
 
 def _settings(node: ir.Node) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgeshrink.pipeline import bake as bake_model
 from tests.bake.support import bake, dims, model, ops, rng
 
 
@@ -72,6 +73,20 @@ def test_directions_with_parameters_of_their_activations_stay_apart() -> None:
         strict=False,
     )
     assert ops(bake(network))["RNN"] == 2
+
+
+def test_separate_layers_of_either_direction_are_both_told_of() -> None:
+    network = model(
+        """(float[5,2,3] x) => (float[5,2,2,4] z) {
+            f = RNN<hidden_size=4>(x, W, R)
+            b = RNN<hidden_size=4, direction="reverse">(x, V, S)
+            y = Concat<axis=1>(f, b)
+            z = Tanh(y)
+        }""",
+        {"W": draw(1, 4, 3), "R": draw(1, 4, 4), "V": draw(1, 4, 3, seed=2), "S": draw(1, 4, 4, seed=2)},
+        strict=False,
+    )
+    assert [(layer.after, layer.reason) for layer in bake_model(network).layers] == [(4, ""), (4, "")]
 
 
 def test_what_the_last_bit_may_decide_is_not_merged() -> None:

@@ -52,14 +52,17 @@ class LowerGridSample(NodeRule):
         ]
         flat = op("Reshape", x, op.constant([batch, channels, height * width]))
         parts = []
-        for ys, y_weight in _neighbours(axes[0], mode, op):
-            for xs, x_weight in _neighbours(axes[1], mode, op):
+        line = op.constant([batch, 1, rows * columns])
+        for ys, y_weight, y_inside in _neighbours(axes[0], mode, op):
+            for xs, x_weight, x_inside in _neighbours(axes[1], mode, op):
                 index = op("Add", op("Mul", ys, op.constant(width)), xs)
                 shape = op.constant([batch, channels, rows * columns])
-                spread = op("Expand", op("Reshape", index, op.constant([batch, 1, rows * columns])), shape)
-                found = op("GatherElements", flat, spread, axis=2)
-                weight = op("Mul", y_weight, x_weight)
-                parts.append(op("Mul", found, op("Reshape", weight, op.constant([batch, 1, rows * columns]))))
+                found = op("GatherElements", flat, op("Expand", op("Reshape", index, line), shape), axis=2)
+                inside = op("Reshape", op("And", y_inside, x_inside), line)
+                found = op("Where", inside, found, op.constant(0, x.dtype))
+                if mode != "nearest":
+                    found = op("Mul", found, op("Reshape", op("Mul", y_weight, x_weight), line))
+                parts.append(found)
         total = parts[0]
         for part in parts[1:]:
             total = op("Add", total, part)
@@ -80,19 +83,18 @@ def _pixels(grid: ir.Value, index: int, size: int, corners: bool, border: bool, 
     return op("Clip", points, low, high)
 
 
-def _neighbours(axis: _Axis, mode: str, op: Recorder) -> list[tuple[ir.Value, ir.Value]]:
-    """Index and weight of the pixels that count on one axis; the weight of one outside is zero."""
+def _neighbours(axis: _Axis, mode: str, op: Recorder) -> list[tuple[ir.Value, ir.Value, ir.Value]]:
+    """Index and weight of the pixels that count on one axis, and whether there is such a pixel."""
     one = op.constant(1, ir.DataType.FLOAT)
     if mode == "nearest":
         near = op("Round", axis.points)
-        return [(_index(near, axis.size, op), _inside(near, axis.size, op))]
+        return [(_index(near, axis.size, op), one, _inside(near, axis.size, op))]
     low = op("Floor", axis.points)
     high = op("Add", low, one)
     share = op("Sub", axis.points, low)
-    weights = op("Sub", one, share), share
     return [
-        (_index(at, axis.size, op), op("Mul", weight, _inside(at, axis.size, op)))
-        for at, weight in zip((low, high), weights, strict=True)
+        (_index(at, axis.size, op), weight, _inside(at, axis.size, op))
+        for at, weight in ((low, op("Sub", one, share)), (high, share))
     ]
 
 
@@ -102,7 +104,7 @@ def _index(at: ir.Value, size: int, op: Recorder) -> ir.Value:
 
 
 def _inside(at: ir.Value, size: int, op: Recorder) -> ir.Value:
-    """1 where `at` is a pixel, 0 elsewhere."""
+    """Where `at` is a pixel."""
     above = op("Greater", at, op.constant(-0.5, ir.DataType.FLOAT))
     below = op("Less", at, op.constant(size - 0.5, ir.DataType.FLOAT))
-    return op("Cast", op("And", above, below), to=ir.DataType.FLOAT)
+    return op("And", above, below)

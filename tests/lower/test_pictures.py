@@ -82,3 +82,14 @@ def test_other_resizing_is_reported(given: str) -> None:
 def test_resizing_of_all_axes_stays() -> None:
     text = "(float[1, 2, 4, 6] x) => (y) { y = Resize(x, , , sizes) }"
     assert not lowered_same(parse(text, 18, sizes=np.array([1, 2, 8, 9]))).report.rules
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_infinite_pixels_do_not_reach_beyond_the_picture(mode: str) -> None:
+    text = f'(float[1, 1, 2, 2] x, float[1, 1, 2, 2] g) => (y) {{ y = GridSample<mode="{mode}">(x, g) }}'
+    grid = np.array([[[[-9, -9], [9, 0.2]]]], np.float32)
+    feed = {"x": np.full((1, 1, 2, 2), np.inf, np.float32), "g": grid}
+    model = parse(text, 20)
+    before = run_onnx(model, [feed])
+    lowered(model)
+    assert compare_outputs(before, run_onnx(model, [feed])).ok

@@ -83,7 +83,7 @@ def _masked(value: ir.Value | None, farthest: int) -> Masked | None:
     if node is None or node.domain != "" or not farthest:
         return None
     if node.op_type in _LAYERS:
-        return np.zeros((), dtype=bool)
+        return np.zeros((), dtype=bool) if _is_plain(node) else None
     if node.op_type in ("Mul", "Div"):
         return _scaled(node, farthest)
     if node.op_type not in ("Add", "Where"):
@@ -95,6 +95,16 @@ def _masked(value: ir.Value | None, farthest: int) -> Masked | None:
         return np.asarray(sides[0] | sides[1])
     condition = array_of(node.inputs[0])
     return None if condition is None else np.asarray(np.where(condition, sides[0], sides[1]), dtype=bool)
+
+
+def _is_plain(node: ir.Node) -> bool:
+    """Whether all that a layer stores is finite, and its bias is stored: that of a Gemm may be the mask."""
+    biases = () if node.op_type == "Einsum" else node.inputs[2:]
+    computed = any(value is not None and array_of(value) is None for value in biases)
+    stored = [array for value in node.inputs if (array := array_of(value)) is not None]
+    return not computed and all(
+        array.dtype.kind == "f" and bool(np.isfinite(array).all()) for array in stored
+    )
 
 
 def _minus_infinity(array: npt.NDArray[Any]) -> Masked | None:

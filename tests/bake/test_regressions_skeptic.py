@@ -89,6 +89,22 @@ def test_separate_layers_of_either_direction_are_both_told_of() -> None:
     assert [(layer.after, layer.reason) for layer in bake_model(network).layers] == [(4, ""), (4, "")]
 
 
+def test_a_guard_stays_behind_a_layer_whose_bias_is_the_mask() -> None:
+    mask = np.zeros((3, 3), np.float32)
+    mask[1] = -np.inf
+    network = model(
+        """(float[3,4] q, float[4,3] k, float[3,2] v) => (float[3,2] y) {
+            s = Gemm(q, k, mask)
+            p = Softmax<axis=-1>(s)
+            n = IsNaN(p)
+            g = Where(n, zero, p)
+            y = MatMul(g, v)
+        }""",
+        {"mask": mask, "zero": np.float32(0)},
+    )
+    assert ops(bake(network))["Where"] == 1
+
+
 def test_what_the_last_bit_may_decide_is_not_merged() -> None:
     w = np.array([[1, np.nextafter(np.float32(1), np.float32(2))]], np.float32)
     network = model(

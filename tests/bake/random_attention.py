@@ -79,7 +79,8 @@ def regroup(b: Builder) -> None:
     x = _inner(b, "Reshape", [source, _whole(b, 0, *shape)], shape)
     if b.chance(50):
         scale, bias = (b.vector(shape[0]) for _ in range(2))
-        x = _inner(b, "InstanceNormalization", [x, b.weight(scale), b.weight(bias)], shape)
+        weights = [b.weight(scale), b.weight(bias)]
+        x = _inner(b, "InstanceNormalization", [x, *weights], shape, epsilon=0.1)  # see group_norm
     b.add("Reshape", [x, _whole(b, 0, c, h, w)], (c, h, w))
 
 

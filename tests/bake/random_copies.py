@@ -96,7 +96,8 @@ def group_norm(b: Builder) -> None:
     groups = int(b.pick(*(g for g in range(1, c + 1) if c % g == 0)))
     x = _inner(b, "Reshape", [source, _whole(b, 0, groups, -1)], (groups, c // groups * h * w))
     ones = [b.weight(np.ones(groups)), b.weight(np.zeros(groups))]
-    x = _inner(b, "InstanceNormalization", [x, *ones], (groups, c // groups * h * w))
+    # Divided by the root of epsilon, a constant's rounding would be 300 times as large by default.
+    x = _inner(b, "InstanceNormalization", [x, *ones], (groups, c // groups * h * w), epsilon=0.1)
     x = _inner(b, "Reshape", [x, _whole(b, 0, c, h, w)], (c, h, w))
     x = _inner(b, "Mul", [x, b.weight(b.vector(c).reshape(-1, 1, 1))], (c, h, w))
     b.add("Add", [x, b.weight(b.vector(c).reshape(-1, 1, 1))], (c, h, w))

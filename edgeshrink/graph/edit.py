@@ -82,7 +82,8 @@ def add_to_bias(node: ir.Node, delta: npt.NDArray[np.float64]) -> tuple[ir.Node,
 def _bias_adder(node: ir.Node, dtype: np.dtype[Any]) -> tuple[ir.Node, int]:
     """The Add that holds the bias of a MatMul, put there if there is none, and which of its inputs it is."""
     readers = [reader for reader, _ in node.outputs[0].uses()]
-    if len(readers) == 1 and readers[0].op_type == "Add" and readers[0].graph is node.graph:
+    adds = len(readers) == 1 and (readers[0].op_type, readers[0].domain) == ("Add", "")
+    if adds and readers[0].graph is node.graph:
         (index,) = (i for i, value in enumerate(readers[0].inputs) if value is not node.outputs[0])
         other = array_of(readers[0].inputs[index])
         same = readers[0].outputs[0].shape == node.outputs[0].shape  # else the sum is broadcast to more units

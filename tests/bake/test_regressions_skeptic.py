@@ -105,6 +105,23 @@ def test_a_guard_stays_behind_a_layer_whose_bias_is_the_mask() -> None:
     assert ops(bake(network))["Where"] == 1
 
 
+def test_an_add_of_another_domain_holds_no_bias() -> None:
+    w, b = draw(8, 4), draw(3)
+    w[:, 1] = 0
+    network = model(
+        """(float[2,8] x) => (float[2,3] y) {
+            h = Gemm(x, w, c)
+            g = MatMul(h, v)
+            y = custom.Add(g, b)
+        }""",
+        {"w": w, "c": draw(4), "v": draw(4, 3), "b": b},
+        strict=False,
+    )
+    bake_model(network)
+    added = network.graph.outputs[0].producer().inputs[1]
+    np.testing.assert_array_equal(added.const_value.numpy(), b)
+
+
 def test_what_the_last_bit_may_decide_is_not_merged() -> None:
     w = np.array([[1, np.nextafter(np.float32(1), np.float32(2))]], np.float32)
     network = model(

@@ -431,7 +431,7 @@ def test_depthwise_behind_a_carrier_and_before_one():
 @pytest.mark.parametrize("text", [
     "d = custom.Mystery(a) y = Conv(d, w3)",
     "d = Softmax<axis = 1>(a) y = Conv(d, w3)",
-    "d = ReduceMean<keepdims = 1>(a, one) y = Conv(d, w1c)",
+    "d = ReduceMax<keepdims = 1>(a, one) y = Conv(d, w1c)",
     "d = LRN<size = 3>(a) y = Conv(d, w3)",
     "d = DepthToSpace<blocksize = 2>(a) y = Conv(d, w1c)",
 ])  # fmt: skip

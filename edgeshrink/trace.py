@@ -120,7 +120,7 @@ def _run_once(module: torch.nn.Module, args: Mapping[str, torch.Tensor]) -> Any:
             where = f"layer {layer!r} ({type(module.get_submodule(layer)).__name__})" if layer else "forward"
             raise InputError(
                 f"The network does not run on {shapes}: {where} failed: {_reason(error)}",
-                "Give the shape the network was trained on with --input.",
+                "Give the shape and the type that the network was trained on with --input (1x10:int64, say).",
             ) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from edgeshrink.bake.plan import Plan, plan_removal
 from edgeshrink.graph.analysis import analyse
 from edgeshrink.graph.constants import array_of
 from edgeshrink.graph.demand import Mask
-from edgeshrink.graph.layers import Layer, layers_of
+from edgeshrink.graph.layers import Layer, layers_of, weights_by_node
 from edgeshrink.graph.module_paths import traced_path
 from edgeshrink.graph.operators.base import describe
 from edgeshrink.graph.spaces import Units
@@ -65,6 +65,7 @@ class LayerUnits(NamedTuple):
         op: Its ONNX op type.
         units: Units it writes.
         kernel: Spatial kernel, empty for linear and recurrent layers.
+        node: Its node's name, by which it is found again where it reads another layer's equal weight.
     """
 
     name: str
@@ -72,6 +73,7 @@ class LayerUnits(NamedTuple):
     op: str
     units: int
     kernel: tuple[int, ...]
+    node: str = ""
 
 
 def layer_units(graph: ir.Graph) -> list[LayerUnits]:
@@ -80,7 +82,9 @@ def layer_units(graph: ir.Graph) -> list[LayerUnits]:
 
 
 def _size(layer: Layer) -> LayerUnits:
-    return LayerUnits(layer.name, layer.key, layer.node.op_type, layer.units, layer.kernel)
+    return LayerUnits(
+        layer.name, layer.key, layer.node.op_type, layer.units, layer.kernel, layer.node.name or ""
+    )
 
 
 def compare_layers(before: Sequence[LayerUnits], baked: ir.Graph) -> list[LayerChange]:
@@ -88,19 +92,22 @@ def compare_layers(before: Sequence[LayerUnits], baked: ir.Graph) -> list[LayerC
     names = {layer.key: layer.name for layer in before}
     left = [layer._replace(name=names.get(layer.key, layer.name)) for layer in layers_of(baked)]
     after = {layer.key: _size(layer) for layer in left}
-    reasons = _reasons(baked, left)
-    return [
-        LayerChange(
-            was.name,
-            was.op,
-            was.units,
-            after[was.key].units if was.key in after else 0,
-            was.kernel,
-            after[was.key].kernel if was.key in after else (),
-            reasons.get(was.key, _GONE),
-        )
-        for was in before
-    ]
+    reasons, read = _reasons(baked, left), weights_by_node(baked)
+    return [_change(was, after.get(was.key), after.get(read.get(was.node, "")), reasons) for was in before]
+
+
+def _change(
+    was: LayerUnits, now: LayerUnits | None, owner: LayerUnits | None, reasons: Mapping[str, str]
+) -> LayerChange:
+    """What became of one layer; ``owner`` is the one whose equal weight its node reads now, if it does."""
+    found = now or owner
+    if found is None:
+        return LayerChange(was.name, was.op, was.units, 0, was.kernel, (), _GONE)
+    reason = reasons[found.key]
+    if now is None:
+        shared = f"its weight equals that of {found.name} and is stored once"
+        reason = f"{shared}; {reason}" if reason else shared
+    return LayerChange(was.name, was.op, was.units, found.units, was.kernel, found.kernel, reason)
 
 
 def _reasons(graph: ir.Graph, layers: list[Layer]) -> dict[str, str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from edgeshrink.checkpoint.layouts.arranged import Arranged
+    from edgeshrink.checkpoint.registry import Container, Layout
 
 __all__ = ["Reading", "read", "read_file"]
 
@@ -97,7 +98,7 @@ def read_file(
         activation, source, warning = choose_activation(path, dendrite_activation)
     contents = CheckpointContents(
         path=path,
-        format=f"{layout.title} ({container.title})",
+        format=_format(layout, container, stored),
         dropped=arranged.dropped,
         activation=activation,
         activation_source=source,
@@ -113,6 +114,14 @@ def read_file(
         _masked=masked,
     )
     return Reading(contents, arranged, stored, frozenset(parametrized.unmasked))
+
+
+def _format(layout: Layout, container: Container, stored: Stored) -> str:
+    """What a file is, for people."""
+    if stored.complete:
+        return container.title
+    whole = stored.network is not None or stored.network_problem is not None
+    return f"{'whole network, ' if whole else ''}{layout.title} ({container.title})"
 
 
 def _widen(tensor: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgeshrink.graph.constants import array_of
 from edgeshrink.graph.module_paths import traced_path
 
-__all__ = ["Layer", "layers_of"]
+__all__ = ["Layer", "layers_of", "weights_by_node"]
 
 _RECURRENT = ("LSTM", "GRU", "RNN")
 
@@ -49,6 +49,12 @@ def layers_of(graph: ir.Graph) -> list[Layer]:
             for layer in _layers_at(node):
                 found.setdefault(layer.key, layer)
     return list(_named_apart(list(found.values())))
+
+
+def weights_by_node(graph: ir.Graph) -> dict[str, str]:
+    """The name of the weight that each layer's node reads, by the node's name."""
+    nodes = (node for node in graph if node.domain == "" and node.name)
+    return {node.name: layer.key for node in nodes if node.name for layer in _layers_at(node)}
 
 
 def _named_apart(layers: list[Layer]) -> Iterator[Layer]:

@@ -42,3 +42,9 @@ def _print_proof(console: Console, manifest: Mapping[str, Any]) -> None:
             f"PASS  equal to {PROVEN_AGAINST[name]} on {proof['samples']} inputs: largest difference "
             f"{proof['max_rel_error']:.1e} of the output's scale (allowed {proof['tolerance']:.0e})"
         )
+    activation = manifest["source"].get("dendrite_activation")
+    if activation and activation["from"] == "default":
+        console.print(
+            f"BUT   {activation['name']} was assumed for the dendrites: equal to the trained network only if "
+            "that has it, too (--dendrite-activation)"
+        )

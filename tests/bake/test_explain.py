@@ -175,3 +175,15 @@ def test_reasons_name_modules_not_nodes():
     assert told.reason == (
         "1 idle unit stays: carries the constants of removed units past the zero padding of Conv 'body.1'"
     )
+
+
+def test_a_layer_that_takes_anothers_equal_weight_is_not_gone():
+    text = "(float[N, 4] x) => (float[N, 4] y) { h = MatMul(x, a) r = Relu(h) y = MatMul(r, b) }"
+    network = model(text, {"a": weights(4, 4), "b": weights(4, 4)})
+    one, _, two = network.graph
+    one.name, two.name = "one", "two"
+    seen = layer_units(network.graph)
+    two.replace_input_with(1, one.inputs[1])
+    first, second = compare_layers(seen, network.graph)
+    assert (first.after, second.after) == (4, 4)
+    assert second.reason == "its weight equals that of one and is stored once"

@@ -111,10 +111,12 @@ def test_a_network_without_a_mask_is_left_as_it_is():
 _BORDERS = "past a padded depthwise convolution a dead channel is no constant: at the border it differs"
 _SUMMED = "a sum over all units has no weight that could count one of them twice"
 _NORMED = "copies that the norm of each reader scales and shifts apart are no copies behind it"
+_MIXED = "copies that dendrites add to with weights of their own are no copies behind the sum"
 NOT_REACHED = {
     **{(name, "live bias"): _BORDERS for name in ("mobilenet", "efficientnet")},
     ("two_inputs", "duplicated"): _SUMMED,
     ("densenet", "duplicated"): _NORMED,
+    **{(name, "duplicated"): _MIXED for name in ("dendritic_resnet18", "dendritic_vgg16")},
 }
 """Where more is left than a person would have built, and why."""
 
@@ -172,8 +174,12 @@ def test_every_family_reaches_the_size_built_by_hand(name: str, scenario: str):
 
 
 def assert_ideal(name: str, scenario: str) -> None:
-    """Within 1%; where constants stay alive, every space may keep one carrier."""
-    ideal = ideal_size(name, scenario, carriers=int(scenario == "live bias"))
+    """Within 1%; where constants stay alive, every space may keep one carrier.
+
+    A sigmoid dendrite whose layer is zero still emits a half.
+    """
+    live = scenario == "live bias" or name.startswith("dendritic")
+    ideal = ideal_size(name, scenario, carriers=int(live))
     assert ideal is not None
     made = trial(name, scenario).after
     assert made.parameters <= 1.01 * ideal.parameters

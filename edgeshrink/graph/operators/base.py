@@ -16,10 +16,12 @@ __all__ = [
     "Kept",
     "Operator",
     "Size",
+    "demand_channels",
     "describe",
     "is_padded",
     "operator_of",
     "opset_of",
+    "pin_positions",
     "register",
     "sizes",
     "source_of",
@@ -167,3 +169,17 @@ def sizes(value: ir.Value) -> tuple[Size, ...]:
     """The lengths of a value's axes; an operator only ever sees values that have a shape."""
     assert value.shape is not None
     return tuple(value.shape)
+
+
+def pin_positions(node: ir.Node, spaces: Spaces) -> None:
+    """Say that every axis of the first input but the channels' keeps its length."""
+    source = source_of(node)
+    for axis in set(spaces.axes_of(source)) - {1}:
+        spaces.pin_axis(source, axis, f"a position in {describe(node)}")
+
+
+def demand_channels(node: ir.Node, demand: Demand, wanted: Mask) -> None:
+    """Demand these channels of the first input, and all of its other axes."""
+    source = source_of(node)
+    for axis in demand.spaces.axes_of(source):
+        demand.add(source, axis, wanted if axis == 1 else EVERYTHING)

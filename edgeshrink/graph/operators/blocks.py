@@ -11,7 +11,14 @@ import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants
 from edgeshrink.graph.demand import Demand
-from edgeshrink.graph.operators.base import EVERYTHING, Operator, describe, register, sizes, source_of
+from edgeshrink.graph.operators.base import (
+    Operator,
+    demand_channels,
+    pin_positions,
+    register,
+    sizes,
+    source_of,
+)
 from edgeshrink.graph.spaces import Spaces
 
 __all__ = ["DepthToSpace", "SpaceToDepth"]
@@ -29,7 +36,7 @@ class DepthToSpace(Operator):
         """Tie the channels of a block, which are the output's; positions stay."""
         source = source_of(node)
         units = spaces.get(source, 1)
-        _pin_others(node, spaces)
+        pin_positions(node, spaces)
         if units is None:
             return
         blocks = _by_block(node, units)
@@ -46,16 +53,13 @@ class DepthToSpace(Operator):
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
         """Each channel of a block is demanded if the output's channel is."""
-        source = source_of(node)
-        for axis in demand.spaces.axes_of(source):
-            if axis != 1:
-                demand.add(source, axis, EVERYTHING)
-                continue
-            size = sizes(source)[1]
-            assert isinstance(size, int)
-            mask = np.zeros(size, dtype=bool)
-            mask[_by_block(node, np.arange(size))] = demand.of(node.outputs[0], 1)
-            demand.add(source, 1, mask)
+        size = sizes(source_of(node))[1]
+        if demand.spaces.get(source_of(node), 1) is None or not isinstance(size, int):
+            super().demand(node, demand)
+            return
+        mask = np.zeros(size, dtype=bool)
+        mask[_by_block(node, np.arange(size))] = demand.of(node.outputs[0], 1)
+        demand_channels(node, demand, mask)
 
 
 @register("SpaceToDepth")
@@ -69,7 +73,7 @@ class SpaceToDepth(Operator):
     def couple(self, node: ir.Node, spaces: Spaces) -> None:
         """Repeat the units; positions stay."""
         units = spaces.get(source_of(node), 1)
-        _pin_others(node, spaces)
+        pin_positions(node, spaces)
         if units is not None:
             spaces.put(node.outputs[0], 1, np.tile(units, _block(node)))
 
@@ -80,13 +84,11 @@ class SpaceToDepth(Operator):
 
     def demand(self, node: ir.Node, demand: Demand) -> None:
         """A channel is demanded if any of its positions is."""
-        source = source_of(node)
-        for axis in demand.spaces.axes_of(source):
-            if axis != 1:
-                demand.add(source, axis, EVERYTHING)
-                continue
-            places = demand.of(node.outputs[0], 1).reshape(_block(node), -1)
-            demand.add(source, axis, np.logical_or.reduce(places, axis=0))
+        if demand.spaces.get(source_of(node), 1) is None:
+            super().demand(node, demand)
+            return
+        places = demand.of(node.outputs[0], 1).reshape(_block(node), -1)
+        demand_channels(node, demand, np.logical_or.reduce(places, axis=0))
 
 
 def _block(node: ir.Node) -> int:
@@ -100,9 +102,3 @@ def _by_block(node: ir.Node, per_channel: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if node.attributes.get_string("mode", "DCR") == "CRD":
         return np.asarray(per_channel.reshape(-1, _block(node)).T)
     return per_channel.reshape(_block(node), -1)
-
-
-def _pin_others(node: ir.Node, spaces: Spaces) -> None:
-    for axis in spaces.axes_of(source_of(node)):
-        if axis != 1:
-            spaces.pin_axis(source_of(node), axis, f"a position in {describe(node)}")

@@ -7,7 +7,14 @@ import onnx_ir as ir
 
 from edgeshrink.graph.constants import Constants, array_of
 from edgeshrink.graph.demand import Demand
-from edgeshrink.graph.operators.base import EVERYTHING, Kept, is_padded, register, sizes, source_of
+from edgeshrink.graph.operators.base import (
+    Kept,
+    demand_channels,
+    is_padded,
+    register,
+    sizes,
+    source_of,
+)
 from edgeshrink.graph.operators.contraction import has_plain_bias, tie_bias, weight_of
 from edgeshrink.graph.operators.grouped import GroupedContraction, groups_of
 from edgeshrink.graph.spaces import Spaces
@@ -58,10 +65,8 @@ class Convolution(GroupedContraction):
         if not _is_depthwise(node):
             super().demand(node, demand)
             return
-        source = source_of(node)
         alive = demand.constants.nonzero(weight_of(node), 0, 1)[:, 0]
-        for axis in demand.spaces.axes_of(source):
-            demand.add(source, axis, demand.of(node.outputs[0], 1) & alive if axis == 1 else EVERYTHING)
+        demand_channels(node, demand, demand.of(node.outputs[0], 1) & alive)
 
     def reindex(self, node: ir.Node, kept: Kept) -> None:
         """As in groups; the weight of a depthwise Conv holds its channels itself."""

@@ -15,11 +15,11 @@ import onnx_ir as ir
 from edgeshrink.graph.constants import Constants, Numbers, array_of
 from edgeshrink.graph.demand import Demand
 from edgeshrink.graph.operators.base import (
-    EVERYTHING,
     Kept,
     Operator,
-    describe,
+    demand_channels,
     opset_of,
+    pin_positions,
     register,
     sizes,
     source_of,
@@ -53,8 +53,7 @@ class GroupNormalization(Operator):
         for value in node.inputs[1:3]:
             assert value is not None
             spaces.put(value, 0, units if opset_of(node) >= _BY_CHANNEL else members[:, 0])
-        for axis in set(spaces.axes_of(source)) - {1}:
-            spaces.pin_axis(source, axis, f"a position in {describe(node)}")
+        pin_positions(node, spaces)
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
         """The bias, where the scale or all of the group is zero; as in InstanceNormalization."""
@@ -73,9 +72,7 @@ class GroupNormalization(Operator):
             super().demand(node, demand)
             return
         wanted = (demand.of(output, 1) & (parameters[0] != 0)).reshape(_groups(node), -1)
-        for axis in demand.spaces.axes_of(source_of(node)):
-            mask = np.repeat(wanted.any(axis=1), wanted.shape[1]) if axis == 1 else EVERYTHING
-            demand.add(source_of(node), axis, mask)
+        demand_channels(node, demand, np.repeat(wanted.any(axis=1), wanted.shape[1]))
 
     def reindex(self, node: ir.Node, kept: Kept) -> None:
         """Count the groups that are left."""

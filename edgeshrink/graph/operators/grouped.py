@@ -15,7 +15,7 @@ import onnx_ir as ir
 from edgeshrink.graph.constants import Constants, Numbers, array_of
 from edgeshrink.graph.demand import Demand, Mask
 from edgeshrink.graph.edit import add_to_bias, is_shared, replace_weight
-from edgeshrink.graph.operators.base import EVERYTHING, Kept, describe, sizes, source_of
+from edgeshrink.graph.operators.base import EVERYTHING, Kept, pin_positions, sizes, source_of
 from edgeshrink.graph.operators.contraction import Axes, Contraction, tie_bias, weight_of
 from edgeshrink.graph.spaces import Axis, Spaces
 
@@ -97,8 +97,7 @@ class GroupedContraction(Contraction):
             for start in range(0, groups * inputs, inputs):
                 spaces.read(node, source, 1, padded=self.padded(node), span=(start, start + inputs))
         spaces.balance(node, *sides, whole_groups=units is not None)
-        for axis in set(spaces.axes_of(source)) - {1}:
-            spaces.pin_axis(source, axis, f"a position in {describe(node)}")
+        pin_positions(node, spaces)
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
         """An output is constant if every input it uses is constant, and zero where padding would show."""

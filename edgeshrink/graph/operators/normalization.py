@@ -13,8 +13,10 @@ from edgeshrink.graph.demand import Demand
 from edgeshrink.graph.operators.base import (
     EVERYTHING,
     Operator,
+    demand_channels,
     describe,
     opset_of,
+    pin_positions,
     register,
     sizes,
     source_of,
@@ -49,9 +51,7 @@ class BatchNormalization(Operator):
             assert parameter is not None
             spaces.put(parameter, 0, units)
         spaces.put(node.outputs[0], 1, units)
-        for axis in spaces.axes_of(source_of(node)):
-            if axis != 1:
-                spaces.pin_axis(source_of(node), axis, f"a position in {describe(node)}")
+        pin_positions(node, spaces)
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
         """Constants go through the affine map; where its slope is zero, the output is the offset."""
@@ -68,9 +68,7 @@ class BatchNormalization(Operator):
         if affine is None or demand.spaces.get(node.outputs[0], 1) is None:
             super().demand(node, demand)
             return
-        for axis in demand.spaces.axes_of(source_of(node)):
-            wanted = demand.of(node.outputs[0], 1) & (affine[0] != 0) if axis == 1 else EVERYTHING
-            demand.add(source_of(node), axis, wanted)
+        demand_channels(node, demand, demand.of(node.outputs[0], 1) & (affine[0] != 0))
 
 
 def affine_of(node: ir.Node) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
@@ -146,8 +144,7 @@ class InstanceNormalization(Operator):
         for value, axis in ((node.inputs[1], 0), (node.inputs[2], 0), (node.outputs[0], 1)):
             assert value is not None
             spaces.put(value, axis, units)
-        for axis in set(spaces.axes_of(source)) - {1}:
-            spaces.pin_axis(source, axis, f"a position in {describe(node)}")
+        pin_positions(node, spaces)
 
     def constants(self, node: ir.Node, constants: Constants) -> None:
         """The bias, where the scale or the input is zero.
@@ -166,9 +163,7 @@ class InstanceNormalization(Operator):
         if parameters is None or demand.spaces.get(node.outputs[0], 1) is None:
             super().demand(node, demand)
             return
-        for axis in demand.spaces.axes_of(source_of(node)):
-            wanted = demand.of(node.outputs[0], 1) & (parameters[0] != 0) if axis == 1 else EVERYTHING
-            demand.add(source_of(node), axis, wanted)
+        demand_channels(node, demand, demand.of(node.outputs[0], 1) & (parameters[0] != 0))
 
 
 def _parameters(node: ir.Node) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:

@@ -9,7 +9,7 @@ from edgeshrink.bake.explain import LayerChange
 from edgeshrink.checkpoint import CheckpointContents, LayerFacts
 from edgeshrink.cost import Cost, cost
 from edgeshrink.manifest import PassRecord, Source
-from edgeshrink.pipeline import Progress, Request, bake, load_network, silent, source_of
+from edgeshrink.pipeline import Progress, Request, bake, load_network, read_checkpoint, silent, source_of
 
 __all__ = ["Forecast", "Inspection", "inspect"]
 
@@ -32,7 +32,7 @@ class Inspection:
         source: The file.
         activation: The dendrites' activation, None where there are no dendrites or the file is ONNX.
         activation_source: Where the activation was taken from.
-        dropped: Training scaffolding left behind: rule -> number of tensors.
+        dropped: Training scaffolding that was dropped: rule -> number of tensors.
         layers: Per layer of a checkpoint, what its tensors tell; empty for an ONNX file.
         forecast: What baking would do; None for tensors without a network (--arch).
         warnings: What the user should know, one sentence each.
@@ -53,17 +53,14 @@ def inspect(request: Request, progress: Progress = silent) -> Inspection:
     Raises:
         InputError: The file cannot be read, or --arch and --input do not fit it.
     """
+    reading = None
     if checkpoint.sniff(request.path) != "onnx":
-        contents = checkpoint.read(
-            request.path,
-            arch=request.arch,
-            masks=request.masks,
-            dendrite_activation=request.dendrite_activation,
-            trust_pickle=request.trust_pickle,
-        )
+        progress(f"reading {request.path.name}")
+        reading = read_checkpoint(request)
+        contents = reading.contents
         if not _network_is_known(request, contents):
             return _inspection(source_of(contents, request), contents, None, contents.warnings)
-    network, traced = load_network(request, progress)
+    network, traced = load_network(request, progress, reading=reading)
     model = traced.model
     before = cost(model)
     baked = bake(model, progress)

@@ -57,6 +57,7 @@ __all__ = [
     "bake",
     "export",
     "load_network",
+    "read_checkpoint",
     "silent",
     "source_of",
 ]
@@ -167,8 +168,25 @@ class Baked:
     layers: tuple[LayerChange, ...]
 
 
-def load_network(request: Request, progress: Progress = silent) -> tuple[Network, Traced]:
+def read_checkpoint(request: Request) -> checkpoint.Reading:
+    """Read the request's file, which is no .onnx file, as far as that goes without a factory.
+
+    Raises:
+        InputError: The file or its masks are wrong, or do not fit each other.
+    """
+    opening = checkpoint.Opening(request.arch, request.trust_pickle)
+    return checkpoint.read_file(request.path, opening, request.masks, request.dendrite_activation)
+
+
+def load_network(
+    request: Request, progress: Progress = silent, *, reading: checkpoint.Reading | None = None
+) -> tuple[Network, Traced]:
     """Load a checkpoint and trace it, or read an .onnx file; returns what was given and its graph.
+
+    Args:
+        request: What to load.
+        progress: Told what is going on.
+        reading: The checkpoint, where it was read before; the network takes its tensors over.
 
     Raises:
         InputError: The file, the architecture, the inputs or the samples are wrong, or do not fit together.
@@ -179,14 +197,8 @@ def load_network(request: Request, progress: Progress = silent) -> tuple[Network
         return _load_onnx(request, samples)
     from edgeshrink.trace import trace_module  # here, as an .onnx file need not wait for torch
 
-    loaded = checkpoint.load(
-        request.path,
-        arch=request.arch,
-        arch_args=request.arch_args,
-        masks=request.masks,
-        dendrite_activation=request.dendrite_activation,
-        trust_pickle=request.trust_pickle,
-    )
+    reading = reading or read_checkpoint(request)
+    loaded = checkpoint.build(reading, arch=request.arch, arch_args=request.arch_args)
     contents = loaded.contents
     source = source_of(contents, request)
     progress("tracing the network")

@@ -14,10 +14,22 @@ form, plain) says what the names mean. Each is one file, registered by its decor
     network/     the user's own network: made, compared with the file, given dendrites and weights
 """
 
+from edgeshrink.checkpoint.containers.stored import Opening
 from edgeshrink.checkpoint.contents import CheckpointContents, LoadedCheckpoint
 from edgeshrink.checkpoint.facts.layers import LayerFacts
-from edgeshrink.checkpoint.loading import load
-from edgeshrink.checkpoint.reading import read
+from edgeshrink.checkpoint.loading import build, load
+from edgeshrink.checkpoint.reading import Reading, read, read_file
 from edgeshrink.checkpoint.registry import sniff
 
-__all__ = ["CheckpointContents", "LayerFacts", "LoadedCheckpoint", "load", "read", "sniff"]
+__all__ = [
+    "CheckpointContents",
+    "LayerFacts",
+    "LoadedCheckpoint",
+    "Opening",
+    "Reading",
+    "build",
+    "load",
+    "read",
+    "read_file",
+    "sniff",
+]

@@ -16,7 +16,7 @@ from edgeshrink.checkpoint.network.prefixes import match_first_words
 from edgeshrink.checkpoint.network.tensor_names import layer_finder, network_name
 from edgeshrink.checkpoint.network.unusual import half_grown, passed_by, require_loadable
 from edgeshrink.checkpoint.network.weights import put_weights
-from edgeshrink.checkpoint.reading import read_file
+from edgeshrink.checkpoint.reading import Reading, read_file
 from edgeshrink.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         str, tuple[str, Tensor]
     ]  # name in the network -> (name among the arranged tensors, tensor)
 
-__all__ = ["load"]
+__all__ = ["build", "load"]
 
 
 def load(
@@ -56,7 +56,21 @@ def load(
         InputError: The file cannot be read, there is no factory or it fails, or the two do not fit.
     """
     reading = read_file(path, Opening(arch, trust_pickle), masks, dendrite_activation)
-    contents, arranged = reading.contents, reading.arranged
+    return build(reading, arch=arch, arch_args=arch_args)
+
+
+def build(reading: Reading, *, arch: str | None, arch_args: dict[str, Any] | None = None) -> LoadedCheckpoint:
+    """Build the network a file belongs to, once: its tensors become the network's.
+
+    Args:
+        reading: The file, as read.
+        arch: As for ``load``, and the same that the file was opened with.
+        arch_args: Keyword arguments of the factory.
+
+    Raises:
+        InputError: There is no factory or it fails, or the network and the file do not fit.
+    """
+    contents, arranged, path = reading.contents, reading.arranged, reading.contents.path
     network, origin = _plain_network(reading.stored, path, arch, arch_args)
     if network is not reading.stored.network:
         require_loadable(network, origin)

@@ -50,7 +50,7 @@ class Arranged:
         plain: Name in the plain network -> tensor.
         dendrites: Layer path -> its dendrites; a layer with none left is plain.
         source: Name in ``plain``, or as ``DendriticLayer`` would call it -> name in the file.
-        dropped: Rule -> number of tensors left behind.
+        dropped: Rule -> number of tensors that were dropped.
         warnings: What the user should know, one sentence each.
     """
 
@@ -74,7 +74,7 @@ class Arranged:
         self.plain[name], self.source[name] = tensor, source
 
     def drop(self, rule: str, count: int = 1) -> None:
-        """Count what is left behind."""
+        """Count what is dropped."""
         if count > 0:
             self.dropped[rule] = self.dropped.get(rule, 0) + count
 

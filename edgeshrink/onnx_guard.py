@@ -16,6 +16,7 @@ from typing import Any
 import onnx
 
 from edgeshrink.errors import InputError
+from edgeshrink.protobuf import read_varint
 
 __all__ = ["require_small", "require_sound"]
 
@@ -83,34 +84,26 @@ def _count(data: mmap.mmap) -> int:
             kinds[message.full_name] = parts
         while at < end and count <= _MOST_FIELDS:
             count += 1
-            key, at = _varint(data, at)
+            key, at = read_varint(data, at)
+            if key is None:
+                break
             wire = key & 7
             if wire == 2:
-                length, at = _varint(data, at)
+                length, at = read_varint(data, at)
+                if length is None:
+                    break
                 if key >> 3 == _DIMS and message.full_name == _TENSOR.full_name:
                     count += length  # packed sizes: a byte or more each
                 elif key >> 3 in parts:
                     waiting.append((at, min(at + length, end), parts[key >> 3]))
                 at += length
             elif wire == 0:
-                _, at = _varint(data, at)
+                _, at = read_varint(data, at)
             elif wire in (1, 5):
                 at += 8 if wire == 1 else 4
             else:
                 return count
     return count
-
-
-def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(data) and shift < 70:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at += 1
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    return value, len(data)
 
 
 def _graphs(model: onnx.ModelProto) -> Iterator[Any]:

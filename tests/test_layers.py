@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LADDER = (
-    {"errors", "digest", "onnx_bytes", "zip_faults"},
+    {"errors", "digest", "onnx_bytes", "protobuf", "zip_faults"},
     {"graph", "cost", "devices", "parsers", "machine", "npz", "inputs", "signature", "dendrites"},
     {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "lint", "verify"}
     | {"bundle", "manifest", "proof"},

@@ -12,26 +12,15 @@ if TYPE_CHECKING:
 __all__ = ["ATTENTION"]
 
 
-def _inner(b: Builder, op: str, inputs: list[str], shape: tuple[int, ...], **attributes: object) -> str:
-    """A node whose value no other step may take."""
-    name = b.add(op, inputs, shape, **attributes)
-    del b.shapes[name]
-    return name
-
-
-def _whole(b: Builder, *numbers: int) -> str:
-    return b.weight(np.array(numbers), np.int64)
-
-
 def _projection(b: Builder, x: str, positions: int, read: int, heads: int, size: int, dead: list[int]) -> str:
     """Linear, bias, split into heads; the rows of dead heads are zero."""
     weight, bias = b.masked(heads * size, read), b.vector(heads * size)
     for head in dead:
         weight[head * size : (head + 1) * size] = 0
-    name = _inner(b, "MatMul", [x, b.weight(weight.T)], (positions, heads * size))
-    name = _inner(b, "Add", [name, b.weight(bias)], (positions, heads * size))
-    shape = _whole(b, b.pick(0, -1), positions, heads, size)
-    return _inner(b, "Reshape", [name, shape], (positions, heads, size))
+    name = b.inner("MatMul", [x, b.weight(weight.T)], (positions, heads * size))
+    name = b.inner("Add", [name, b.weight(bias)], (positions, heads * size))
+    shape = b.whole(b.pick(0, -1), positions, heads, size)
+    return b.inner("Reshape", [name, shape], (positions, heads, size))
 
 
 def attention(b: Builder) -> None:
@@ -41,31 +30,31 @@ def attention(b: Builder) -> None:
         return
     c, h, w = b.shapes[source]
     heads, size, n = b.integer(1, 4), b.integer(1, 3), h * w
-    x = _inner(b, "Reshape", [source, _whole(b, 0, c, n)], (c, n))
-    x = _inner(b, "Transpose", [x], (n, c), perm=[0, 2, 1])
+    x = b.inner("Reshape", [source, b.whole(0, c, n)], (c, n))
+    x = b.inner("Transpose", [x], (n, c), perm=[0, 2, 1])
     masked = [head for head in range(heads) if b.chance(40)]
     where = b.pick("values", "behind", "all")
     dead = {"q": [], "k": [], "v": masked if where != "behind" else []}
     if where == "all":
         dead = dict.fromkeys("qkv", masked)
     q, k, v = (_projection(b, x, n, c, heads, size, dead[name]) for name in "qkv")
-    q = _inner(b, "Transpose", [q], (heads, n, size), perm=[0, 2, 1, 3])
-    k = _inner(b, "Transpose", [k], (heads, size, n), perm=[0, 2, 3, 1])
-    v = _inner(b, "Transpose", [v], (heads, n, size), perm=[0, 2, 1, 3])
-    scores = _inner(b, "MatMul", [q, k], (heads, n, n))
+    q = b.inner("Transpose", [q], (heads, n, size), perm=[0, 2, 1, 3])
+    k = b.inner("Transpose", [k], (heads, size, n), perm=[0, 2, 3, 1])
+    v = b.inner("Transpose", [v], (heads, n, size), perm=[0, 2, 1, 3])
+    scores = b.inner("MatMul", [q, k], (heads, n, n))
     if b.chance(30):
-        scores = _inner(b, "Mul", [scores, b.weight(b.vector(heads).reshape(-1, 1, 1))], (heads, n, n))
-    shares = _inner(b, "Softmax", [scores], (heads, n, n), axis=b.pick(-1, -1, -1, 2, 1))
-    seen = _inner(b, "MatMul", [shares, v], (heads, n, size))
-    seen = _inner(b, "Transpose", [seen], (n, heads, size), perm=[0, 2, 1, 3])
-    seen = _inner(b, "Reshape", [seen, _whole(b, 0, n, -1)], (n, heads * size))
+        scores = b.inner("Mul", [scores, b.weight(b.vector(heads).reshape(-1, 1, 1))], (heads, n, n))
+    shares = b.inner("Softmax", [scores], (heads, n, n), axis=b.pick(-1, -1, -1, 2, 1))
+    seen = b.inner("MatMul", [shares, v], (heads, n, size))
+    seen = b.inner("Transpose", [seen], (n, heads, size), perm=[0, 2, 1, 3])
+    seen = b.inner("Reshape", [seen, b.whole(0, n, -1)], (n, heads * size))
     out = b.integer(1, 5)
     weight = b.masked(out, heads * size)
     for head in masked if where == "behind" else ():
         weight[:, head * size : (head + 1) * size] = 0
-    seen = _inner(b, "MatMul", [seen, b.weight(weight.T)], (n, out))
-    seen = _inner(b, "Transpose", [seen], (out, n), perm=[0, 2, 1])
-    b.add("Reshape", [seen, _whole(b, 0, out, h, w)], (out, h, w))
+    seen = b.inner("MatMul", [seen, b.weight(weight.T)], (n, out))
+    seen = b.inner("Transpose", [seen], (out, n), perm=[0, 2, 1])
+    b.add("Reshape", [seen, b.whole(0, out, h, w)], (out, h, w))
 
 
 def regroup(b: Builder) -> None:
@@ -76,12 +65,12 @@ def regroup(b: Builder) -> None:
     c, h, w = b.shapes[source]
     groups = int(b.pick(*(g for g in range(1, c + 1) if c % g == 0)))
     shape = b.pick((groups, c // groups, h * w), (groups, c // groups * h, w), (c * h, w, 1))
-    x = _inner(b, "Reshape", [source, _whole(b, 0, *shape)], shape)
+    x = b.inner("Reshape", [source, b.whole(0, *shape)], shape)
     if b.chance(50):
         scale, bias = (b.vector(shape[0]) for _ in range(2))
         weights = [b.weight(scale), b.weight(bias)]
-        x = _inner(b, "InstanceNormalization", [x, *weights], shape, epsilon=0.1)  # see group_norm
-    b.add("Reshape", [x, _whole(b, 0, c, h, w)], (c, h, w))
+        x = b.inner("InstanceNormalization", [x, *weights], shape, epsilon=0.1)  # see group_norm
+    b.add("Reshape", [x, b.whole(0, c, h, w)], (c, h, w))
 
 
 def mix_positions(b: Builder) -> None:
@@ -92,7 +81,7 @@ def mix_positions(b: Builder) -> None:
     c, h, w = b.shapes[source]
     kind = b.pick("left", "right", "self")
     if kind == "self":
-        turned = _inner(b, "Transpose", [source], (c, w, h), perm=[0, 1, 3, 2])
+        turned = b.inner("Transpose", [source], (c, w, h), perm=[0, 1, 3, 2])
         b.add("MatMul", [source, turned], (c, h, h))
     elif kind == "left":
         b.add("MatMul", [b.weight(b.masked(h, h)), source], (c, h, w))

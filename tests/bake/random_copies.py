@@ -12,17 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["COPIES"]
 
 
-def _inner(b: Builder, op: str, inputs: list[str], shape: tuple[int, ...], **attributes: object) -> str:
-    """A node whose value no other step may take."""
-    name = b.add(op, inputs, shape, **attributes)
-    del b.shapes[name]
-    return name
-
-
-def _whole(b: Builder, *numbers: int) -> str:
-    return b.weight(np.array(numbers), np.int64)
-
-
 def reduce(b: Builder) -> None:
     """A sum, mean, norm or extreme over channels, positions or both."""
     source = b.one_of()
@@ -33,7 +22,7 @@ def reduce(b: Builder) -> None:
     axes = [axis for axis in range(1, rank + 1) if b.chance(50)] or [1]
     kinds = ("Sum", "Sum", "Mean", "Mean", "L1", "L2", "SumSquare", "LogSumExp", "Max", "Min", "Prod")
     op = f"Reduce{b.pick(*kinds)}"
-    inputs = [source, _whole(b, *(axis - b.pick(0, rank + 1) for axis in axes))]
+    inputs = [source, b.whole(*(axis - b.pick(0, rank + 1) for axis in axes))]
     left = tuple(size for axis, size in enumerate(shape, start=1) if axis not in axes)
     if len(left) == 1 and b.chance(50):
         b.add(op, inputs, left, keepdims=0)
@@ -52,10 +41,10 @@ def expand(b: Builder) -> None:
     shape = b.shapes[source]
     long = tuple(b.integer(1, 4) if size == 1 else size for size in shape)
     asked = [size if size != own else b.pick(1, size) for size, own in zip(long, shape, strict=True)]
-    name = b.add("Expand", [source, _whole(b, 1, *asked)], long)
+    name = b.add("Expand", [source, b.whole(1, *asked)], long)
     if b.chance(30):
         array = b.vector(long[0]).reshape(-1, *[1] * (len(long) - 1))
-        table = _inner(b, "Expand", [b.weight(array), _whole(b, *long)], long)
+        table = b.inner("Expand", [b.weight(array), b.whole(*long)], long)
         b.add(str(b.pick("Add", "Mul")), [name, table], long)
 
 
@@ -68,7 +57,7 @@ def tile(b: Builder) -> None:
     repeats = [b.integer(1, 3) if size <= 4 and b.chance(60) else 1 for size in shape]
     if np.prod(shape) * np.prod(repeats) <= 300:
         long = tuple(size * number for size, number in zip(shape, repeats, strict=True))
-        b.add("Tile", [source, _whole(b, 1, *repeats)], long)
+        b.add("Tile", [source, b.whole(1, *repeats)], long)
 
 
 def repeat_channels(b: Builder) -> None:
@@ -80,11 +69,11 @@ def repeat_channels(b: Builder) -> None:
     times = b.integer(1, 3)
     if c * times > 12:
         return
-    x = _inner(b, "Unsqueeze", [source, _whole(b, 2)], (c, 1, h, w))
-    x = _inner(b, "Expand", [x, _whole(b, 1, c, times, b.pick(1, h), w)], (c, times, h, w))
+    x = b.inner("Unsqueeze", [source, b.whole(2)], (c, 1, h, w))
+    x = b.inner("Expand", [x, b.whole(1, c, times, b.pick(1, h), w)], (c, times, h, w))
     if b.chance(30):
-        x = _inner(b, "Add", [x, b.weight(b.vector(times).reshape(-1, 1, 1))], (c, times, h, w))
-    b.add("Reshape", [x, _whole(b, 0, b.pick(-1, c * times), h, w)], (c * times, h, w))
+        x = b.inner("Add", [x, b.weight(b.vector(times).reshape(-1, 1, 1))], (c, times, h, w))
+    b.add("Reshape", [x, b.whole(0, b.pick(-1, c * times), h, w)], (c * times, h, w))
 
 
 def group_norm(b: Builder) -> None:
@@ -94,12 +83,12 @@ def group_norm(b: Builder) -> None:
         return
     c, h, w = b.shapes[source]
     groups = int(b.pick(*(g for g in range(1, c + 1) if c % g == 0)))
-    x = _inner(b, "Reshape", [source, _whole(b, 0, groups, -1)], (groups, c // groups * h * w))
+    x = b.inner("Reshape", [source, b.whole(0, groups, -1)], (groups, c // groups * h * w))
     ones = [b.weight(np.ones(groups)), b.weight(np.zeros(groups))]
     # Divided by the root of epsilon, a constant's rounding would be 300 times as large by default.
-    x = _inner(b, "InstanceNormalization", [x, *ones], (groups, c // groups * h * w), epsilon=0.1)
-    x = _inner(b, "Reshape", [x, _whole(b, 0, c, h, w)], (c, h, w))
-    x = _inner(b, "Mul", [x, b.weight(b.vector(c).reshape(-1, 1, 1))], (c, h, w))
+    x = b.inner("InstanceNormalization", [x, *ones], (groups, c // groups * h * w), epsilon=0.1)
+    x = b.inner("Reshape", [x, b.whole(0, c, h, w)], (c, h, w))
+    x = b.inner("Mul", [x, b.weight(b.vector(c).reshape(-1, 1, 1))], (c, h, w))
     b.add("Add", [x, b.weight(b.vector(c).reshape(-1, 1, 1))], (c, h, w))
 
 
@@ -112,11 +101,11 @@ def guarded_softmax(b: Builder) -> None:
     mask = np.where(b.random.random((h, h)) < b.pick(0.2, 0.5), -np.inf, 0.0)
     if b.chance(70):
         np.fill_diagonal(mask, 0.0)
-    scores = _inner(b, "MatMul", [source, b.weight(b.masked(h, w).T)], (c, h, h))
-    scores = _inner(b, "Add", [scores, b.weight(mask)], (c, h, h))
-    shares = _inner(b, "Softmax", [scores], (c, h, h), axis=-1)
-    holds = _inner(b, "IsNaN", [shares], (c, h, h))
-    shares = _inner(b, "Where", [holds, b.weight(np.array(0.0)), shares], (c, h, h))
+    scores = b.inner("MatMul", [source, b.weight(b.masked(h, w).T)], (c, h, h))
+    scores = b.inner("Add", [scores, b.weight(mask)], (c, h, h))
+    shares = b.inner("Softmax", [scores], (c, h, h), axis=-1)
+    holds = b.inner("IsNaN", [shares], (c, h, h))
+    shares = b.inner("Where", [holds, b.weight(np.array(0.0)), shares], (c, h, h))
     b.add("MatMul", [shares, source], (c, h, w))
 
 

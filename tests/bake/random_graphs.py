@@ -60,6 +60,15 @@ class Builder:
         self.shapes[name] = shape
         return name
 
+    def inner(self, op: str, inputs: list[str], shape: Shape, **attributes: object) -> str:
+        """A node whose value no other step may take."""
+        name = self.add(op, inputs, shape, **attributes)
+        del self.shapes[name]
+        return name
+
+    def whole(self, *numbers: int) -> str:
+        return self.weight(np.array(numbers), np.int64)
+
     def masked(self, *shape: int) -> np.ndarray:
         """Random weights (rows, columns, *taps), some rows, columns and outer taps zero."""
         fan_in = max(int(np.prod(shape[1:])), 1)

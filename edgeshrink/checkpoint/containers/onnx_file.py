@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
-from typing import BinaryIO
 
 from edgeshrink.checkpoint.containers.stored import Opening, Stored
 from edgeshrink.checkpoint.registry import register_container
 from edgeshrink.errors import InputError
+from edgeshrink.protobuf import read_varint
 
 __all__ = ["OnnxFile"]
 
@@ -26,14 +27,12 @@ class OnnxFile:
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Walk the outermost fields: all must be known, the IR version and the graph among them."""
-        with path.open("rb") as file:
-            fields, _ = _walk(file, path.stat().st_size)
+        fields, _ = _walk(path)
         return {_IR_VERSION, _GRAPH} <= fields
 
     def check(self, path: Path) -> None:
         """Refuse a model that is cut short."""
-        with path.open("rb") as file:
-            _, missing = _walk(file, path.stat().st_size)
+        _, missing = _walk(path)
         if missing:
             raise InputError(
                 f"{path} is an ONNX model cut short: {missing} bytes are missing at its end",
@@ -47,37 +46,29 @@ class OnnxFile:
         )
 
 
-def _walk(file: BinaryIO, size: int) -> tuple[set[int], int]:
+def _walk(path: Path) -> tuple[set[int], int]:
     """Walk a message's fields without reading their content.
 
     Returns:
         The field numbers (none where the bytes are no ModelProto), and how many bytes are missing at the end.
     """
     fields: set[int] = set()
-    for _ in range(_MOST_FIELDS):
-        if file.tell() >= size:
-            break
-        key = _varint(file)
-        if key is None or _FIELDS.get(key >> 3) != key & 7:
-            return set(), 0
-        value = _varint(file)
-        if value is None:
-            return set(), 0
-        fields.add(key >> 3)
-        if key & 7 == 2:
-            if file.tell() + value > size:
-                return fields, file.tell() + value - size
-            file.seek(value, 1)
+    if path.stat().st_size == 0:  # nothing to map
+        return fields, 0
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = 0
+        for _ in range(_MOST_FIELDS):
+            if at >= len(data):
+                break
+            key, at = read_varint(data, at)
+            if key is None or _FIELDS.get(key >> 3) != key & 7:
+                return set(), 0
+            value, at = read_varint(data, at)
+            if value is None:
+                return set(), 0
+            fields.add(key >> 3)
+            if key & 7 == 2:
+                at += value
+                if at > len(data):
+                    return fields, at - len(data)
     return fields, 0
-
-
-def _varint(file: BinaryIO) -> int | None:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = file.read(1)
-        if not byte:
-            return None
-        value |= (byte[0] & 0x7F) << shift
-        if byte[0] < 0x80:
-            return value
-    return None

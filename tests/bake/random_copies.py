@@ -92,6 +92,24 @@ def group_norm(b: Builder) -> None:
     b.add("Add", [x, b.weight(b.vector(c).reshape(-1, 1, 1))], (c, h, w))
 
 
+def normalize(b: Builder) -> None:
+    """Normalized over the last axes or over one axis, channels or positions; some scales are zero."""
+    source = b.one_of()
+    if source is None:
+        return
+    shape = b.shapes[source]
+    rank = len(shape) + 1
+    kind = str(b.pick("LayerNormalization", "LogSoftmax", "LpNormalization"))
+    axis = b.integer(1, rank - 1)
+    if kind != "LayerNormalization":
+        b.add(kind, [source], shape, axis=b.pick(axis, axis - rank))
+        return
+    normal = shape[axis - 1 :]
+    parameters = [b.vector(int(np.prod(normal))).reshape(normal) for _ in range(b.integer(1, 2))]
+    inputs = [source, *map(b.weight, parameters)]
+    b.add(kind, inputs, shape, axis=b.pick(axis, axis - rank), epsilon=0.1)  # see group_norm
+
+
 def guarded_softmax(b: Builder) -> None:
     """Shares of what a stored mask leaves, zero where it leaves nothing, and what they weigh."""
     source = b.one_of(3)
@@ -109,5 +127,8 @@ def guarded_softmax(b: Builder) -> None:
     b.add("MatMul", [shares, source], (c, h, w))
 
 
-COPIES = ((reduce, 3), (expand, 1), (tile, 1), (repeat_channels, 1), (group_norm, 2), (guarded_softmax, 1))
+COPIES = (
+    *((reduce, 3), (expand, 1), (tile, 1), (repeat_channels, 1)),
+    *((group_norm, 2), (normalize, 2), (guarded_softmax, 1)),
+)
 """Steps and how often they are drawn."""

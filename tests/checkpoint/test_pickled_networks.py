@@ -20,6 +20,9 @@ from torch.nn.utils import prune
 
 from edgeshrink.checkpoint import load, read
 from edgeshrink.errors import InputError
+from edgeshrink.inputs import InputSpec
+from edgeshrink.inspection import inspect
+from edgeshrink.pipeline import Request
 from tests.checkpoint.networks import ConvNet, Mlp, input_for
 from tests.checkpoint.perforate import grown
 
@@ -359,6 +362,24 @@ def test_a_trusted_pickle_runs_and_says_first_what_it_imports(
     assert "running the pickle" in (told := capsys.readouterr().err)
     assert "\n  torch.FloatStorage\n" in told
     assert all(torch.equal(contents.tensors[name], tensor) for name, tensor in state.items())
+
+
+def test_inspect_runs_a_trusted_pickle_once(tmp_path: Path) -> None:
+    torch.save({"model": Mlp().state_dict(), "x": MakesFolder(tmp_path / "ran")}, tmp_path / "net.pt")
+    inputs = (InputSpec(None, (1, 6)),)
+    found = inspect(Request(tmp_path / "net.pt", arch=f"{NETWORKS}:Mlp", trust_pickle=True, inputs=inputs))
+    assert (tmp_path / "ran").exists()
+    assert found.forecast is not None
+
+
+class MakesFolder:
+    """Makes a folder when it is unpickled, which fails the second time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.mkdir, (self.folder,)
 
 
 def test_what_a_trusted_pickle_raises_is_one_error(tmp_path: Path) -> None:

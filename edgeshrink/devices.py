@@ -16,7 +16,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from edgeshrink.errors import InputError
 from edgeshrink.machine import board_model, this_machine
@@ -26,9 +26,14 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
-__all__ = ["Device", "device", "devices", "read_device", "this_machine"]
+__all__ = ["PRECISIONS", "Device", "Precision", "device", "devices", "read_device", "this_machine"]
 
 RUNTIMES = ("onnxruntime", "tensorrt")
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+"""What an engine can be asked to compute in, widest first."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,10 @@ class Device:
     dla_cores: int | None = None
     board_models: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def is_fast_in(self, precision: Precision) -> bool | None:
+        """Whether the chip computes faster in `precision` than in FP32; None where that is not known."""
+        return {"fp32": True, "fp16": self.fast_fp16, "int8": self.fast_int8}[precision]
 
 
 _HEAD = {"name", "aliases", "description", "board_models"}
@@ -141,7 +150,8 @@ def read_device(path: Path) -> Device:
         InputError: The file cannot be read, is no TOML, or breaks the schema; every fault is listed at once.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
     except OSError as error:
         raise InputError(f"The device profile {path} cannot be read: {error.strerror}.", _FORM) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -150,15 +160,24 @@ def read_device(path: Path) -> Device:
     head = _read_head(document, faults)
     facts, sources = _read_facts(document.get("facts", {}), faults)
     if faults:
-        raise InputError(
-            f"The device profile {path} is not valid:\n" + "\n".join(f"- {fault}" for fault in faults), _FORM
-        )
+        lines = "\n".join(f"- {fault}{_where(fault, text)}" for fault in faults)
+        raise InputError(f"The device profile {path} is not valid:\n{lines}", _FORM)
     return Device(**head, **facts, sources=MappingProxyType(sources))
 
 
+def _where(fault: str, text: str) -> str:
+    """` (line 7)`, where the key that a fault begins with, `facts.opset`, stands in the file's text."""
+    *table, key = fault.split("`")[1].split(".")
+    head = re.split(r"(?m)^(?=\s*\[\s*facts\s*\])", text, maxsplit=1)[0] if table else ""
+    found = re.search(rf"""(?m)^[ \t]*["']?{re.escape(key)}["']?[ \t]*=""", text[len(head) :])
+    line = text.count("\n", 0, len(head) + found.start()) + 1 if found else None
+    return f" (line {line})" if line else ""
+
+
 def _read_head(document: Mapping[str, Any], faults: list[str]) -> dict[str, Any]:
-    for key in document.keys() - _HEAD - {"facts"}:
-        faults.append(_unknown(key, {*_HEAD, "facts"}))
+    for key in (key for key in document if key not in {*_HEAD, "facts"}):
+        misplaced = key in _FACTS
+        faults.append(f"`{key}` belongs under [facts]" if misplaced else _unknown(key, {*_HEAD, "facts"}))
     for key in ("name", "description"):
         if not isinstance(document.get(key), str) or not document[key]:
             faults.append(f"`{key}` must be a text")

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from edgeshrink import devices as module
-from edgeshrink.devices import Device, device, devices, read_device
+from edgeshrink.devices import PRECISIONS, Device, device, devices, read_device
 from edgeshrink.errors import InputError
 from edgeshrink.machine import board_model, l4t_release, this_machine
+from edgeshrink.report.devices import print_devices
 
 VALID = """
 name = "mine"
@@ -163,6 +166,36 @@ def test_every_fault_of_a_profile_is_listed_at_once(tmp_path: Path) -> None:
         "`facts.ir_version` is missing",
     ):
         assert fault in caught.value.message
+
+
+def test_a_fault_of_a_profile_names_its_line(tmp_path: Path) -> None:
+    text = 'name="a"\nopset = 13\n[facts]\nruntime = "tensorrt"\n  opset = 1.5\n"ir_version" = -1\nl2t = 1\n'
+    with pytest.raises(InputError) as caught:
+        read_device(written(tmp_path, text))
+    lines = caught.value.message.splitlines()[1:]
+    assert lines == [
+        "- `opset` belongs under [facts] (line 2)",
+        "- `description` must be a text",
+        "- `facts.opset` must be a whole number, not 1.5 (line 5)",
+        "- `facts.ir_version` must not be negative, got -1 (line 6)",
+        "- `l2t` is not known; did you mean `l4t`? (line 7)",
+    ]
+
+
+def test_a_device_tells_what_it_is_fast_in() -> None:
+    nano, thor = device("jetson-nano"), device("jetson-thor")
+    assert [nano.is_fast_in(precision) for precision in PRECISIONS] == [True, True, False]
+    assert [thor.is_fast_in(precision) for precision in PRECISIONS] == [True, None, None]
+
+
+def test_the_list_of_devices_fits_80_columns() -> None:
+    stream = StringIO()
+    print_devices(Console(file=stream, width=80, highlight=False), devices(), this_machine())
+    table = stream.getvalue().splitlines()[: len(devices()) + 2]
+    assert all(len(line.rstrip()) <= 80 for line in table)
+    assert all(any(line.startswith(f"{found.name} ") for line in table) for found in devices())
+    (nano,) = (line for line in table if line.startswith("jetson-nano "))
+    assert nano.split() == ["jetson-nano", "nano", "4.6.1", "8.2.1", "FP16", "13", "4.16", "GB"]
 
 
 @pytest.mark.parametrize("text", ["name = ", "\x00", 'facts = 3\nname = "a"\ndescription = "b"', "name = 3"])

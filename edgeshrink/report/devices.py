@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from edgeshrink.devices import Device
+from edgeshrink.devices import PRECISIONS, Device
 from edgeshrink.report.table import plain_table
 from edgeshrink.report.text import bytes_text
 
@@ -15,20 +15,36 @@ __all__ = ["print_devices"]
 
 
 def print_devices(console: Console, known: Sequence[Device], machine: Mapping[str, Any]) -> None:
-    """Print the known devices and what this machine is; a dash stands for what is not known."""
-    table = plain_table("Known devices", "device", "also", "opset", "TensorRT", "memory", "what it is")
+    """Print the known devices, in 80 columns, and what this machine is."""
+    headings = ("device", "also", "JetPack", "TensorRT", "fast in")
+    table = plain_table("Known devices", *headings, right=("opset", "memory"))
     for device in known:
-        memory = bytes_text(device.memory_bytes) if device.memory_bytes else "–"
         table.add_row(
             device.name,
-            ", ".join(device.aliases),
-            str(device.opset),
+            min(device.aliases, key=len, default="–"),
+            device.jetpack or "–",
             device.tensorrt or "–",
-            memory,
-            device.description,
+            _fast(device),
+            str(device.opset),
+            bytes_text(device.memory_bytes) if device.memory_bytes else "–",
         )
     console.print(table)
+    for line in _LEGEND:
+        console.print(line, soft_wrap=True)
     kind = (
         machine["board"] if machine["jetson"] else f"no Jetson: {machine['cpu'] or machine['architecture']}"
     )
     console.print(f"\nthis machine: {kind}, {machine['cpu_cores']} cores, {machine['system']}")
+
+
+_LEGEND = (
+    "\nopset: what export writes; memory: what CPU and GPU share; –: not known, or none",
+    "--json has every fact and its source; --device takes a .toml of your own, too",
+)
+
+
+def _fast(device: Device) -> str:
+    """The precisions in which the chip is faster than in FP32."""
+    fast = [p.upper() for p in PRECISIONS[1:] if device.is_fast_in(p)]
+    known = any(device.is_fast_in(p) is not None for p in PRECISIONS[1:])
+    return ", ".join(fast) if fast else "FP32 alone" if known else "–"

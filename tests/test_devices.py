@@ -172,7 +172,7 @@ def test_a_fault_of_a_profile_names_its_line(tmp_path: Path) -> None:
     text = 'name="a"\nopset = 13\n[facts]\nruntime = "tensorrt"\n  opset = 1.5\n"ir_version" = -1\nl2t = 1\n'
     with pytest.raises(InputError) as caught:
         read_device(written(tmp_path, text))
-    lines = caught.value.message.splitlines()[1:]
+    lines = caught.value.message.rstrip(".").splitlines()[1:]
     assert lines == [
         "- `opset` belongs under [facts] (line 2)",
         "- `description` must be a text",

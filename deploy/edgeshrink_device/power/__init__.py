@@ -1,13 +1,14 @@
 """What energy the device draws: one file a source, registered under the name `--power` takes.
 
-A source is a counter: joules since `start`. A meter that gives watts integrates them itself, so that whoever
-measures only reads the counter at the two ends of a window.
+Two kinds. A `PowerSource` is a counter: joules since `start`, read at the two ends of a short window. A
+`SampledSource` tells watts now and then, averaged over a window of its own: `edgeshrink_device.sampler` polls
+it, and energy is the integral of its samples over load phases of many seconds.
 """
 
 from edgeshrink_device.errors import DeviceError
 from edgeshrink_device.registry import Registry, unknown
 
-__all__ = ["SOURCES", "PowerSource", "choose"]
+__all__ = ["SOURCES", "PowerSource", "SampledSource", "choose"]
 
 SOURCES = Registry("power source", __name__)
 
@@ -21,6 +22,7 @@ class PowerSource:
         emulated: True when the meter is simulated.
         shortest_window_s: Windows shorter than this say nothing: the counter's own steps are too coarse.
         longest_window_s: Windows longer than this may miss a wrap of the counter.
+        automatic: Whether `--power auto` may take it; else it is taken only by name.
     """
 
     emulated = False
@@ -28,6 +30,7 @@ class PowerSource:
     covers = ""
     shortest_window_s = 0.0
     longest_window_s = float("inf")
+    automatic = True
 
     def unavailable(self):
         """Why this source cannot be read here; empty when it can."""
@@ -42,6 +45,44 @@ class PowerSource:
 
     def stop(self):
         """Close the meter."""
+
+
+class SampledSource(PowerSource):
+    """A meter of watts. Whoever writes one gives `unavailable`, `start`, `read` and `stop`; no thread, no sum.
+
+    One thread calls `read` again and again between `start` and `stop`: every `interval_s` (a little more or
+    less, so that polling cannot keep step with inferences), or, where `streaming`, as soon as it returned.
+    `stop` is called from another thread; a `read` that blocks at that moment must return or raise soon.
+
+    Which rails are the whole board is known by `edgeshrink_device.boards.total_rails`, for every source alike.
+
+    Attributes:
+        interval_s: Seconds between readings: what to poll at, or what the stream was asked for.
+        streaming: Whether `read` blocks until the meter tells its next value by itself.
+        window_s: Seconds each value is the mean of and the meter needs for a new one; None: not known, it is
+            then estimated from how often the value changes. Valid after `start`.
+        resolution_w: The meter's step at the present voltage, watts; None: not known. Valid after sampling.
+    """
+
+    interval_s = 0.1
+    streaming = False
+    window_s = None
+    resolution_w = None
+
+    def read(self):
+        """The power of `rails` together now, the meter's latest value and no mean of its own, watts.
+
+        Returns:
+            Watts, or None when this reading tells nothing (a line without rails). Never 0 for "unknown".
+
+        Raises:
+            DeviceError: The meter is gone for good; sampling ends, with that message as the reason.
+        """
+        raise NotImplementedError
+
+    def joules(self):
+        """None: watts are no counter."""
+        return
 
 
 def choose(name):
@@ -74,6 +115,8 @@ def choose(name):
 def _first_available():
     passed = []
     for entry in SOURCES.entries():
+        if not entry.automatic:
+            continue
         source = entry()
         reason = source.unavailable()
         if reason:

@@ -48,13 +48,13 @@ class PowerSource:
 
 
 class SampledSource(PowerSource):
-    """A meter of watts. Whoever writes one gives `unavailable`, `start`, `read` and `stop`; no thread, no sum.
+    """A meter of watts. Who writes one gives `unavailable`, `start`, `read` and `stop`; no thread, no sum.
 
     One thread calls `read` again and again between `start` and `stop`: every `interval_s` (a little more or
     less, so that polling cannot keep step with inferences), or, where `streaming`, as soon as it returned.
     `stop` is called from another thread; a `read` that blocks at that moment must return or raise soon.
 
-    Which rails are the whole board is known by `edgeshrink_device.boards.total_rails`, for every source alike.
+    Which rails are the whole board, `edgeshrink_device.boards.total_rails` knows for every source alike.
 
     Attributes:
         interval_s: Seconds between readings: what to poll at, or what the stream was asked for.

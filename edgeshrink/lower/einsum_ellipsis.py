@@ -1,7 +1,8 @@
-"""Einsum("...ij,...kj->...ik") -> Einsum("Aij,Akj->Aik") for TensorRT.
+"""Einsum("...ij,...kj->...ik") -> Einsum("aij,akj->aik") for TensorRT.
 
-Its parser takes no ellipsis (onnx-tensorrt, docs/operators.md). The dimensions it stands for get
-letters of their own, which is what it means where they are the same in all operands and nothing broadcasts.
+Its parser takes no ellipsis and no capital letter (onnx-tensorrt, docs/operators.md). The dimensions that an
+ellipsis stands for get letters of their own, which is what it means where they are the same in all operands
+and nothing broadcasts.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class LowerEinsumEllipsis(NodeRule):
         ]
         if not meant or meant[0] is None or any(sizes != meant[0] for sizes in meant):
             return None
-        free = [letter for letter in string.ascii_uppercase if letter not in equation]
+        free = [letter for letter in string.ascii_lowercase if letter not in equation]
         letters = "".join(free[: len(meant[0])])
         if len(letters) < len(meant[0]):
             return None

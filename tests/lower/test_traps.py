@@ -72,8 +72,8 @@ def test_other_masks_of_bits_are_reported(mask: int) -> None:
 @pytest.mark.parametrize(
     ("inputs", "equation", "written"),
     [
-        ("float[2, 3, 4, 5] x, float[2, 3, 6, 5] z", "...ij,...kj->...ik", "ABij,ABkj->ABik"),
-        ("float[n, 4, 5] x, float[n, 6, 5] z", "...ij, ...kj -> ...ik", "Aij,Akj->Aik"),
+        ("float[2, 3, 4, 5] x, float[2, 3, 6, 5] z", "...ij,...kj->...ik", "abij,abkj->abik"),
+        ("float[n, 4, 5] x, float[n, 6, 5] z", "...ij, ...kj -> ...ik", "aij,akj->aik"),
         ("float[4, 5] x, float[6, 5] z", "...Aj,...kj->Ak", "Aj,kj->Ak"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgeshrink.cli.shared import common_options, print_json, progress, stdout
+from edgeshrink.devices import PRECISIONS, Precision
 
 __all__ = ["command"]
 
@@ -29,8 +30,20 @@ __all__ = ["command"]
     metavar="MIB",
     help="What the engine's builder may take, for the estimate of memory.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="What the engine is to compute in [default: open; FP16 is expected where the board is fast in it].",
+)
 @common_options
-def command(target: str | None, model: Path, samples: Path | None, workspace: int, as_json: bool) -> int:
+def command(
+    target: str | None,
+    model: Path,
+    samples: Path | None,
+    workspace: int,
+    precision: Precision | None,
+    as_json: bool,
+) -> int:
     """Say what the device's parser will refuse, misread or run slowly in MODEL, an .onnx file or a bundle.
 
     All findings come at once, as the parser's published rules have them. Exit status 1 where one is an error.
@@ -40,7 +53,9 @@ def command(target: str | None, model: Path, samples: Path | None, workspace: in
 
     with progress() as told:
         told(f"looking at {model.name}")
-        linted = lint_path(model, target, samples=samples, workspace_bytes=workspace * 2**20)
+        linted = lint_path(
+            model, target, samples=samples, workspace_bytes=workspace * 2**20, precision=precision
+        )
     if as_json:
         print_json(linted.document())
     else:

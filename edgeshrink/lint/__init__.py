@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import onnx_ir as ir
 
-from edgeshrink.devices import Device
+from edgeshrink.devices import Device, Precision
 from edgeshrink.lint import (
     control_flow,
     convolution,
@@ -68,6 +68,7 @@ def lint(
     *,
     profiled: Collection[str] = (),
     workspace_bytes: int = 0,
+    precision: Precision | None = None,
     parser: Parser | None = None,
 ) -> tuple[Finding, ...]:
     """Every finding of every rule, errors first; `model` is left as it is.
@@ -77,8 +78,9 @@ def lint(
         device: Where it is to run.
         profiled: Names of the inputs whose open sizes have a range the engine will be built for.
         workspace_bytes: What the builder may take beside the network, where that is known.
+        precision: What the engine is asked to compute in; None where that is still open.
         parser: Another parser than the device's own.
     """
-    network = Subject(model, device, parser or parser_for(device), profiled, workspace_bytes)
+    network = Subject(model, device, parser or parser_for(device), profiled, workspace_bytes, precision)
     found = [finding for rule in RULES.values() for finding in run(rule, network)]
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -18,7 +18,9 @@ def einsum_equation(network: Subject) -> Iterator[Hit]:
     for node in network.of("Einsum"):
         equation = node.attributes.get_string("equation", "") or ""
         if fault := _fault(equation.replace(" ", ""), node):
-            remedy = "Write it as matmul and transposes in forward."
+            remedy = (
+                "Write it as matmul and transposes in forward; an ellipsis, `edgeshrink export` writes out."
+            )
             yield Hit(f"Its equation {equation!r} {fault}.", remedy, node)
 
 

@@ -10,11 +10,13 @@ from typing import Any
 import onnx_ir as ir
 
 from edgeshrink.bundle import Bundle, read_bundle
-from edgeshrink.devices import Device, device
+from edgeshrink.devices import Device, Precision, device
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import Array, read_samples, split_samples
 from edgeshrink.lint import lint, lint_ranges
 from edgeshrink.lint.finding import CAVEAT, SEVERITIES, Finding, has_errors
+from edgeshrink.lint.memory import UNCOUNTED, Memory, memory_of
+from edgeshrink.lint.subject import Subject, halves
 from edgeshrink.npz import read_npz
 from edgeshrink.onnx_reader import load_onnx
 from edgeshrink.parsers import Parser, parser_for
@@ -34,14 +36,18 @@ class Linted:
         path: What was looked at.
         device: Where it is to run.
         parser: The table its parser was looked up in; None where there is none.
+        precision: What the engine was said to compute in; None where nobody said.
         findings: All of them, errors first.
+        memory: What running and building need at least.
         samples: How many inputs were run to find what FP16 cannot hold.
     """
 
     path: Path
     device: Device
     parser: Parser | None
+    precision: Precision | None
     findings: tuple[Finding, ...]
+    memory: Memory
     samples: int
 
     @property
@@ -65,37 +71,61 @@ class Linted:
             "model": str(self.path),
             "device": self.device.name,
             "parser": self.parser.name if self.parser else None,
+            "precision": self.precision,
             "samples": self.samples,
             "ok": self.ok,
             **{f"{severity}s": count for severity, count in counts.items()},
             "findings": [asdict(finding) for finding in self.findings],
+            "memory": self._memory(),
             "caveat": self.caveat,
+        }
+
+    def _memory(self) -> dict[str, Any]:
+        """The estimate as plain JSON, in bytes; the workspace is null where nobody said."""
+        return {
+            "weights_bytes": self.memory.weights,
+            "activations_bytes": self.memory.activations,
+            "workspace_bytes": self.memory.workspace or None,
+            "running_bytes": self.memory.running,
+            "building_bytes": self.memory.building,
+            "values_of_unknown_size": self.memory.unknown,
+            "device_bytes": self.device.memory_bytes,
+            "not_counted": UNCOUNTED,
         }
 
 
 def lint_path(
-    path: Path, target: str | None = None, *, samples: Path | None = None, workspace_bytes: int = 0
+    path: Path,
+    target: str | None = None,
+    *,
+    samples: Path | None = None,
+    workspace_bytes: int = 0,
+    precision: Precision | None = None,
 ) -> Linted:
-    """Lint an .onnx file or a bundle; where the board computes in FP16, also by running the samples.
+    """Lint an .onnx file or a bundle; where the engine may compute in FP16, also by running the samples.
 
     Args:
         path: The file, or the bundle's folder.
         target: A device's name or profile; a bundle's own, or a Jetson Nano, unless told.
         samples: An .npz of real inputs; a bundle has its own.
         workspace_bytes: What the builder may take beside the network.
+        precision: What the engine is asked to compute in; None asks for nothing, and expects FP16 where the
+            board is fast in it.
 
     Raises:
         InputError: Something given cannot be read, or does not fit.
     """
     bundle = read_bundle(path) if path.is_dir() else None
-    to = device(target or (str(bundle.manifest.get("device", DEFAULT)) if bundle else DEFAULT))
+    own = str(bundle.manifest.get("device", DEFAULT)) if bundle else DEFAULT
+    to = device(own if target is None else target)
     model = load_onnx(bundle.model_path if bundle else path)
-    findings = lint(model, to, workspace_bytes=workspace_bytes)
-    feeds = _feeds(model, bundle, samples) if to.fast_fp16 else []
+    findings = lint(model, to, workspace_bytes=workspace_bytes, precision=precision)
+    feeds = _feeds(model, bundle, samples) if halves(to, precision) else []
     if feeds:
         ranges = lint_ranges(model, feeds)
         findings = tuple(sorted((*findings, *ranges), key=lambda f: SEVERITIES.index(f.severity)))
-    return Linted(path, to, parser_for(to), findings, len(feeds))
+    memory = memory_of(Subject(model, to, parser_for(to), workspace_bytes=workspace_bytes))
+    return Linted(path, to, parser_for(to), precision, findings, memory, len(feeds))
 
 
 def _feeds(model: ir.Model, bundle: Bundle | None, samples: Path | None) -> list[Feed]:

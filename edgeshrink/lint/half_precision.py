@@ -26,10 +26,20 @@ TOO_LARGE, TOO_SMALL = "fp16-overflow", "fp16-underflow"
 BUILD = "Build the engine in FP32, or hold this layer at FP32; scaling the weights before it helps too."
 
 
+@rule("fp16-no-gain", "warning")
+def fp16_no_gain(network: Subject) -> Iterator[Hit]:
+    """FP16 is asked for where the chip is not faster in it."""
+    if network.precision == "fp16" and network.device.fast_fp16 is False:
+        yield Hit(
+            f"FP16 is asked for, and {network.device.name} computes no faster in it.",
+            "Build in FP32; FP16 then saves memory alone, and costs digits.",
+        )
+
+
 @rule("fp16-constant", "warning")
 def fp16_constant(network: Subject) -> Iterator[Hit]:
-    """A finite float32 constant beyond FP16, where the board is fast in FP16: masks of -3.4e38, say."""
-    if not network.device.fast_fp16:
+    """A finite float32 constant beyond FP16, where the engine is to compute in it: masks of -3.4e38, say."""
+    if not network.computes_in_fp16:
         return
     for value in network.constants:
         array = constant_of(value)

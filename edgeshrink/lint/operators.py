@@ -11,11 +11,17 @@ import onnx_ir as ir
 from edgeshrink.lint.rule import Hit, rule
 from edgeshrink.lint.subject import Subject, dtype_of, input_of, is_constant, rank_of
 from edgeshrink.lint.traps import ATTRIBUTES
-from edgeshrink.parsers import Operator
+from edgeshrink.lower import RULES as LOWERING
+from edgeshrink.parsers import Operator, parsers
 
 __all__: list[str] = []
 
 ONNX = ("", "ai.onnx")
+LOWERED = frozenset(op_type for rule in LOWERING for op_type in rule.op_types)
+"""Operators that export can write with others, in most of their forms."""
+
+EXPORTED = "Take it through `edgeshrink export`, which writes most forms of it with other operators"
+WRITTEN = "Write it with other operations in forward"
 SEEN = frozenset({"Cast", "Clip", "Constant", "DequantizeLinear", "Einsum", "If", "MatMul", "PRelu"}) | {
     "QuantizeLinear",
     "Transpose",
@@ -28,11 +34,11 @@ SEEN = frozenset({"Cast", "Clip", "Constant", "DequantizeLinear", "Einsum", "If"
 def unknown_parser(network: Subject) -> Iterator[Hit]:
     """No table is about the device's TensorRT: operators were not checked."""
     if network.parser is None:
-        version = network.device.tensorrt
+        version, known = network.device.tensorrt, ", ".join(table.version for table in parsers())
         yield Hit(
             f"{network.device.name} has TensorRT {version or 'of unknown version'}, which no parser table is "
             "about: its operators were not checked.",
-            "Give the profile's `tensorrt` a version that edgeshrink knows, as shipped profiles do.",
+            f"Tables are there for {known}: `tensorrt` in the profile says which version the device has.",
         )
 
 
@@ -43,9 +49,10 @@ def unsupported_operator(network: Subject) -> Iterator[Hit]:
         return
     for node in network.nodes:
         if node.domain in ONNX and not network.parser.supports(node.op_type):
+            way = EXPORTED if node.op_type in LOWERED else WRITTEN
             yield Hit(
                 f"The parser of TensorRT {network.parser.version} has no importer for {node.op_type}.",
-                "Write it with other operations in forward, or choose a device with a newer TensorRT.",
+                f"{way}, or choose a device with a newer TensorRT.",
                 node,
             )
 
@@ -129,7 +136,9 @@ def attribute_value(network: Subject) -> Iterator[Hit]:
             if name not in trapped and any(item not in allowed for item in each):
                 yield Hit(
                     f"{name}={value} is not known to the parser, which takes {', '.join(map(str, allowed))}.",
-                    f"Choose another {name} in forward, or write {node.op_type} with other operations.",
+                    f"{EXPORTED}, or choose another {name} in forward."
+                    if node.op_type in LOWERED
+                    else f"Choose another {name} in forward, or write {node.op_type} with other operations.",
                     node,
                 )
 

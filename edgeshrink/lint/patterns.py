@@ -8,7 +8,7 @@ from math import prod
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, input_of, sizes_of
+from edgeshrink.lint.subject import Subject, input_of, rank_of, sizes_of
 
 __all__: list[str] = []
 
@@ -28,9 +28,15 @@ def many_transposes(network: Subject) -> Iterator[Hit]:
     if len(moving) >= MANY_TRANSPOSES and 2 * len(moving) >= layers:
         yield Hit(
             f"{len(moving)} transposes move numbers between {layers} layers; each reads and writes them all.",
-            "Keep channels first (N, C, H, W) throughout forward.",
+            f"Keep one order of dimensions throughout forward{_usual(network)}.",
             moving[0],
         )
+
+
+def _usual(network: Subject) -> str:
+    """What order that is where images are convolved; elsewhere, that some transposes have to be."""
+    images = any(rank_of(input_of(node, 0)) == 4 for node in network.of("Conv", "ConvTranspose"))
+    return ": channels first (N, C, H, W)" if images else "; attention over several heads needs four a layer"
 
 
 def _moves(node: ir.Node) -> bool:
@@ -94,13 +100,13 @@ def channels_by_index(network: Subject) -> Iterator[Hit]:
 
 @rule("many-tiny-nodes", "note")
 def many_tiny_nodes(network: Subject) -> Iterator[Hit]:
-    """Elementwise nodes of few numbers, as many dendrites have them: launches outweigh the work."""
+    """Elementwise nodes of few numbers, as small layers and dendrites have: launches outweigh the work."""
     tiny = [node for node in network.of(*ELEMENTWISE) if 0 < _elements(node) <= TINY]
     if len(tiny) >= MANY_ELEMENTWISE:
         yield Hit(
             f"{len(tiny)} elementwise nodes compute {TINY} numbers or fewer: what is not fused costs a "
             "kernel's launch each.",
-            "Capture the run as a CUDA graph, or grow fewer dendrites in small layers.",
+            "Capture the run as a CUDA graph; fewer, wider layers help, and fewer dendrites on small ones.",
             tiny[0],
         )
 

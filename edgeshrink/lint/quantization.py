@@ -20,13 +20,41 @@ INTEGER = frozenset({"ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear",
 
 @rule("no-int8", "error")
 def no_int8(network: Subject) -> Iterator[Hit]:
-    """INT8 is asked for where the chip has no fast INT8: told once, with the number of nodes."""
+    """INT8 is asked for, by name or by nodes, where the chip has none: told once."""
+    if network.device.fast_int8 is not False:
+        return
     nodes = list(network.of(*INTEGER))
-    if nodes and network.device.fast_int8 is False:
+    lacks = f"which {network.device.name} does not compute in: it gets no faster"
+    gains = "FP16 is what this board gains from." if network.device.fast_fp16 else "Build it in FP32."
+    if nodes:
+        asking = "One node asks" if len(nodes) == 1 else f"{len(nodes)} nodes ask"
+        remedy = f"Export the network before quantization. {gains}"
+        yield Hit(f"{asking} for INT8, {lacks}.", remedy, nodes[0])
+    elif network.precision == "int8":
+        yield Hit(f"INT8 is asked for, {lacks}.", gains)
+
+
+@rule("int8-unknown", "warning")
+def int8_unknown(network: Subject) -> Iterator[Hit]:
+    """INT8 is asked for, and the device's profile does not say whether the chip has it."""
+    if network.precision == "int8" and network.device.fast_int8 is None:
         yield Hit(
-            f"{len(nodes)} nodes ask for INT8, which {network.device.name} lacks: it gets no faster.",
-            "Export the network before quantization; FP16 is what this board gains from.",
-            nodes[0],
+            f"INT8 is asked for; whether {network.device.name} computes in it is not known here.",
+            "Measure both, or say `fast_int8` in a device profile of your own.",
+        )
+
+
+@rule("int8-without-ranges", "note")
+def int8_without_ranges(network: Subject) -> Iterator[Hit]:
+    """INT8 needs a scale for each value: from QuantizeLinear nodes, or from a calibration while building.
+
+    TensorRT 11 has no calibration any more: there nodes alone count.
+    """
+    asked = network.precision == "int8" and network.device.fast_int8 is not False
+    if asked and not any(network.of("QuantizeLinear", "DequantizeLinear")):
+        yield Hit(
+            "INT8 is asked for, and no QuantizeLinear of the network says how numbers are scaled.",
+            "Quantize it first (QDQ), or have the builder calibrate on real samples.",
         )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeshrink.lint.finding import Finding, Severity
-from edgeshrink.lint.subject import Subject, module_of
+from edgeshrink.lint.subject import Subject, module_of, module_of_value
 
 __all__ = ["RULES", "Hit", "Rule", "finding_of", "rule", "run"]
 
@@ -78,8 +78,10 @@ def run(found: Rule, network: Subject) -> Iterable[Finding]:
 
 
 def finding_of(name: str, severity: Severity, hit: Hit) -> Finding:
-    """A hit as a finding: with the node's name, operator and module."""
-    node, at = (hit.at, hit.at) if isinstance(hit.at, ir.Node) else (None, hit.at)
-    label = "" if at is None else at.name or (f"output {node.outputs[0].name}" if node else "")
-    module = module_of(node) if node else ""
-    return Finding(name, severity, label, node.op_type if node else "", module, hit.why, hit.what_to_do)
+    """A hit as a finding: with the name, operator and module of the node, or the module of a stored value."""
+    at = hit.at
+    if not isinstance(at, ir.Node):
+        module = "" if at is None else module_of_value(at)
+        return Finding(name, severity, (at and at.name) or "", "", module, hit.why, hit.what_to_do)
+    label = at.name or f"output {at.outputs[0].name}"
+    return Finding(name, severity, label, at.op_type, module_of(at), hit.why, hit.what_to_do)

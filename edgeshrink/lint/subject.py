@@ -13,7 +13,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
-from edgeshrink.devices import Device
+from edgeshrink.devices import Device, Precision
 from edgeshrink.graph.module_paths import traced_path
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.parsers import Parser
@@ -24,10 +24,12 @@ __all__ = [
     "bytes_of",
     "constant_of",
     "dtype_of",
+    "halves",
     "input_of",
     "is_constant",
     "megabytes",
     "module_of",
+    "module_of_value",
     "rank_of",
     "sizes_of",
 ]
@@ -44,6 +46,7 @@ class Subject:
         parser: What the device's parser takes; None where that is not known.
         profiled: Names of the inputs whose open sizes have a range the engine is built for.
         workspace_bytes: What the builder may take beside the network; 0 where that is not known.
+        precision: What the engine is asked to compute in; None where nobody said.
     """
 
     def __init__(
@@ -53,9 +56,11 @@ class Subject:
         parser: Parser | None,
         profiled: Collection[str] = (),
         workspace_bytes: int = 0,
+        precision: Precision | None = None,
     ) -> None:
         """Look at `model`, of which a copy is taken where a shape is missing."""
         self.workspace_bytes = workspace_bytes
+        self.precision = precision
         self.model = _with_shapes(_inlined(model) if _reads_functions(parser) else model)
         self.graph = self.model.graph
         self.device = device
@@ -72,6 +77,11 @@ class Subject:
         """The version of ONNX's own operators that the network is written in."""
         versions = self.graph.opset_imports
         return versions.get("", versions.get("ai.onnx", 1))
+
+    @property
+    def computes_in_fp16(self) -> bool:
+        """Whether FP16 is asked for or, where nobody said, is what the board gains from."""
+        return halves(self.device, self.precision)
 
     def of(self, *op_types: str) -> Iterator[ir.Node]:
         """The nodes of these operators of ONNX's own domain."""
@@ -95,6 +105,11 @@ class Subject:
         return value.decode() if isinstance(value, bytes) else value
 
 
+def halves(device: Device, precision: Precision | None) -> bool:
+    """Whether an engine for `device` will hold values in FP16, as far as that is said or to be expected."""
+    return precision == "fp16" or (precision is None and device.fast_fp16 is True)
+
+
 def _reads_functions(parser: Parser | None) -> bool:
     """Functions came with the parser of 10; an older one takes their calls for plugins."""
     return parser is None or int(parser.version.split(".")[0]) >= 10
@@ -109,9 +124,8 @@ def _inlined(model: ir.Model) -> ir.Model:
 
 
 def _with_shapes(model: ir.Model) -> ir.Model:
-    if all(
-        value.shape is not None and value.type is not None for node in model.graph for value in node.outputs
-    ):
+    made = (value for node in model.graph.all_nodes() for value in node.outputs)
+    if all(value.shape is not None and value.type is not None for value in made):
         return model
     copy = model.clone()
     infer_shapes(copy)
@@ -195,3 +209,11 @@ def module_of(node: ir.Node) -> str:
     if path := traced_path(node):
         return path
     return ".".join((node.name or "").split("/")[:-1])  # the names that lowering gives: layer1/0/conv1/Conv
+
+
+def module_of_value(value: ir.Value) -> str:
+    """The torch module of the node that makes a value, or first reads a stored one; empty for inputs."""
+    if value.is_graph_input():
+        return ""
+    node = value.producer() if _tensor(value) is None else next((use.node for use in value.uses()), None)
+    return module_of(node) if node else ""

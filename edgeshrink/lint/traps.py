@@ -163,9 +163,7 @@ def split_uneven(network: Subject, node: ir.Node) -> str:
 @_trap("topk-largest-ignored", "largest")
 def topk_smallest(network: Subject, node: ir.Node) -> str:
     """The smallest."""
-    return (
-        "" if node.attributes.get_int("largest", 1) else "Take the largest of the negated numbers in forward."
-    )
+    return "" if node.attributes.get_int("largest", 1) else LOWER
 
 
 def _int(node: ir.Node, name: str) -> int:

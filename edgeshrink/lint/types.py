@@ -100,12 +100,22 @@ def narrowed_interface(network: Subject) -> Iterator[Hit]:
     for value in [*network.graph.inputs, *network.graph.outputs]:
         kind = _narrowed(network, value)
         if kind and value.dtype is not None:
-            what = "input" if value.is_graph_input() else "output"
-            yield Hit(
-                f"The {what} is {value.dtype.name}, the engine's is {kind}: 8 bytes a number are misread.",
-                f"Declare it {kind}, or feed the engine {kind}.",
-                value,
-            )
+            yield Hit(*_narrower(value, value.dtype.name, kind), value)
+
+
+def _narrower(value: ir.Value, wide: str, kind: str) -> tuple[str, str]:
+    """What is wrong with an input or output of a type that the engine narrows, and what to do."""
+    if not value.is_graph_input():
+        why = f"The output is {wide} in the file, and {kind} in the engine: read as {wide}, it is garbage."
+        return why, f"Read {kind} from the engine; a cast at the end of forward says so in the file, too."
+    sizes = value.shape or ()
+    shape = "x".join(str(size) if isinstance(size, int) else "1" for size in sizes) or "1"
+    dtype = ir.DataType[kind].numpy()
+    return (
+        f"The input is {wide} in the file, and {kind} in the engine: fed {wide}, it reads garbage.",
+        f"Feed the engine {kind}; from a checkpoint, `edgeshrink export` with --input "
+        f"{value.name}:{shape}:{dtype} says so in the file, too.",
+    )
 
 
 @rule("uint8-input", "error")
@@ -117,7 +127,7 @@ def uint8_input(network: Subject) -> Iterator[Hit]:
         if value.dtype == ir.DataType.UINT8:
             yield Hit(
                 f"TensorRT {network.parser.version} has no inputs of UINT8.",
-                "Take float32 images, and convert the bytes before the network.",
+                "Take float32, and convert the bytes before the network.",
                 value,
             )
 

@@ -10,33 +10,60 @@ from rich.console import Console
 
 from edgeshrink.lint.files import Linted
 from edgeshrink.lint.finding import SEVERITIES, Finding
-from edgeshrink.report.text import counted
+from edgeshrink.report.text import bytes_text, counted
 
 __all__ = ["counts_text", "print_lint"]
 
 _MOST_NODES = 5
+_MOST_REASONS = 3
 
 
 def print_lint(console: Console, linted: Linted) -> None:
-    """Print every finding, what is the same of several nodes once, then the verdict and what it rests on."""
-    for (rule, severity, why, what_to_do), nodes in _grouped(linted.findings).items():
-        console.print(f"{severity}: {rule}: {_listed(nodes)}", soft_wrap=True)
-        console.print(f"    {why}", soft_wrap=True)
-        console.print(f"    {what_to_do}\n", soft_wrap=True)
+    """Print the findings by rule, the memory, then the verdict and what it rests on."""
+    for (name, severity, what_to_do), findings in _grouped(linted.findings).items():
+        for line in (_heading(name, severity, findings), *_reasons(findings), what_to_do):
+            console.print(line if line.startswith(severity) else f"    {line}", soft_wrap=True)
+        console.print()
     if linted.samples:
         console.print(f"{counted(linted.samples, 'samples')} were run for the range of FP16", soft_wrap=True)
+    console.print(f"memory: {_memory(linted)}", soft_wrap=True)
     verdict = "PASS" if linted.ok else "FAIL"
     counts = counts_text(finding.severity for finding in linted.findings)
     console.print(f"{verdict}  {linted.path} for {linted.device.name}: {counts}", soft_wrap=True)
     console.print(linted.caveat, soft_wrap=True)
 
 
-def _grouped(findings: Iterable[Finding]) -> Mapping[tuple[str, str, str, str], list[str]]:
-    groups: dict[tuple[str, str, str, str], list[str]] = {}
+def _grouped(findings: Iterable[Finding]) -> Mapping[tuple[str, str, str], list[Finding]]:
+    """The findings of a rule that one remedy helps against."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
-        key = (finding.rule, finding.severity, finding.why, finding.what_to_do)
-        groups.setdefault(key, []).append(_place(finding))
+        groups.setdefault((finding.rule, finding.severity, finding.what_to_do), []).append(finding)
     return groups
+
+
+def _by_reason(findings: Iterable[Finding]) -> Mapping[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for finding in findings:
+        reasons.setdefault(finding.why, []).append(_place(finding))
+    return reasons
+
+
+def _heading(name: str, severity: str, findings: Sequence[Finding]) -> str:
+    """`note: recurrent-loop, 2 times: GRU gru/GRU (gru), GRU gru/GRU_1 (gru)`; reasons name places."""
+    times = f", {len(findings)} times" if len(findings) > 1 else ""
+    reasons = _by_reason(findings)
+    places = "" if len(reasons) > 1 else f": {_listed(*reasons.values())}"
+    return f"{severity}: {name}{times}{places}"
+
+
+def _reasons(findings: Sequence[Finding]) -> list[str]:
+    """Why; of several reasons the first few, each with its places."""
+    reasons = _by_reason(findings)
+    if len(reasons) == 1:
+        return list(reasons)
+    lines = [f"{_listed(places)}: {why}" for why, places in list(reasons.items())[:_MOST_REASONS]]
+    rest = sum(len(places) for places in list(reasons.values())[_MOST_REASONS:])
+    return [*lines, f"and {rest} more; --json lists them all"] if rest else lines
 
 
 def _place(finding: Finding) -> str:
@@ -48,6 +75,19 @@ def _place(finding: Finding) -> str:
 def _listed(places: Sequence[str]) -> str:
     rest = len(places) - _MOST_NODES
     return ", ".join(places[:_MOST_NODES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _memory(linted: Linted) -> str:
+    """`at least 3 MB to run (1 MB weights, 2 MB values at once), 4 MB to build (...), of 4.16 GB, ...`."""
+    memory, has = linted.memory, linted.device.memory_bytes
+    parts = f"{bytes_text(memory.weights)} weights, {bytes_text(memory.activations)} values at once"
+    text = f"at least {bytes_text(memory.running)} to run ({parts})"
+    if linted.device.runtime == "tensorrt":
+        workspace = f"workspace {bytes_text(memory.workspace)}" if memory.workspace else "without a workspace"
+        text += f", {bytes_text(memory.building)} to build ({workspace})"
+    if has is not None:
+        text += f", of {bytes_text(has)} that CUDA, the system and all else take from, too"
+    return text + (f"; {memory.unknown} values of unknown size are not in it" if memory.unknown else "")
 
 
 def counts_text(severities: Iterable[Any]) -> str:

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgeshrink.devices import devices
+from edgeshrink.devices import Precision, devices
 from edgeshrink.lint import SEVERITIES, has_errors, lint, lint_ranges
 from edgeshrink.lint.memory import memory_of
 from edgeshrink.lint.subject import Subject
@@ -101,6 +101,74 @@ def test_a_board_with_int8_may_be_asked_for_it() -> None:
     assert not found(model, "no-int8", board(fast_int8=None))
 
 
+def asked(text: str, precision: Precision, **facts: object) -> dict[str, str]:
+    """The findings about an engine's precision, by rule, with their severity."""
+    model = parse(text, s=np.float32(0.1), z=np.int8(0))
+    names = ("no-int8", "int8-unknown", "int8-without-ranges", "fp16-no-gain")
+    found = lint(model, board(**facts), precision=precision)
+    return {finding.rule: finding.severity for finding in found if finding.rule in names}
+
+
+QUANTIZED = "(float[2] x) => (y) { q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z) }"
+
+
+def test_int8_by_name_is_an_error_where_the_chip_has_none() -> None:
+    assert asked(RELU, "int8", fast_int8=False) == {"no-int8": "error"}
+    assert asked(QUANTIZED, "int8", fast_int8=False) == {"no-int8": "error"}
+    assert asked(RELU, "fp16", fast_int8=False) == asked(RELU, "fp32", fast_int8=False) == {}
+
+
+def test_int8_by_name_needs_ranges_where_the_chip_has_it() -> None:
+    assert asked(RELU, "int8", fast_int8=True) == {"int8-without-ranges": "note"}
+    assert asked(QUANTIZED, "int8", fast_int8=True) == {}
+
+
+def test_a_board_that_nobody_knows_may_have_int8() -> None:
+    assert asked(QUANTIZED, "int8", fast_int8=None) == {"int8-unknown": "warning"}
+
+
+def test_fp16_by_name_gains_nothing_where_the_chip_is_not_faster_in_it() -> None:
+    assert asked(RELU, "fp16", fast_fp16=False) == {"fp16-no-gain": "warning"}
+    assert asked(RELU, "fp16", fast_fp16=None) == asked(RELU, "fp16", fast_fp16=True) == {}
+
+
+def test_what_fp16_cannot_hold_matters_where_fp16_is_asked_for_or_to_be_expected() -> None:
+    model = parse("(float[2] x) => (y) { y = Add(x, far) }", far=np.array([1e9, 0], np.float32))
+    slow = board(fast_fp16=False)
+    assert found(model, "fp16-constant")
+    assert found(model, "fp16-constant", slow, precision="fp16")
+    assert not found(model, "fp16-constant", slow)
+    assert not found(model, "fp16-constant", precision="fp32")
+    assert not found(model, "fp16-constant", precision="int8")
+
+
+def test_a_weight_names_the_module_that_reads_it_and_an_input_none() -> None:
+    model = parse("(int64[2] x) => (y) { a = Cast<to=1>(x) y = Add(a, far) }", far=np.array([1e9, 0], "f4"))
+    model.graph[1].name = "body/0/mask/Add"
+    (finding,) = found(model, "fp16-constant")
+    assert (finding.node, finding.operator, finding.module) == ("far", "", "body.0.mask")
+    (finding,) = found(model, "narrowed-interface")
+    assert (finding.node, finding.module) == ("x", "")
+    assert "--input x:2:int32" in finding.what_to_do
+
+
+def test_an_operator_that_export_writes_out_is_told_so() -> None:
+    text = "(float[3, 3] x) => (float[3, 3] y) {{ y = {}(x) }}"
+    (trilu,) = found(parse(text.format("Trilu"), opset=14), "unsupported-operator")
+    (det,) = found(parse(text.format("Det"), opset=14), "unsupported-operator")
+    assert "`edgeshrink export`" in trilu.what_to_do
+    assert "`edgeshrink export`" not in det.what_to_do
+
+
+def test_advice_about_transposes_speaks_of_images_where_there_are_some() -> None:
+    turn = "a = Transpose(x) b = Transpose(a) c = Transpose(b) d = Transpose(c)"
+    (words,) = found(parse(f"(float[3, 2] x) => (y) {{ {turn} y = Relu(d) }}"), "many-transposes")
+    image = f"(float[1, 3, 8, 8] x) => (y) {{ {turn} y = Conv(d, w) }}"
+    (images,) = found(parse(image, w=np.ones((4, 3, 3, 3), "f4")), "many-transposes")
+    assert "(N, C, H, W)" in images.what_to_do
+    assert "(N, C, H, W)" not in words.what_to_do
+
+
 def test_memory_counts_what_lives_at_one_time() -> None:
     text = "(float[10] x) => (float[10] y) { a = Relu(x) b = Relu(a) c = Relu(b) y = Add(c, w) }"
     memory = memory_of(Subject(parse(text, w=np.ones(10, np.float32)), NANO, None))
@@ -119,6 +187,25 @@ def test_memory_keeps_what_a_branch_reads() -> None:
         "else_branch = two () => (float[10] q) { q = Neg(b) } > }"
     )
     assert memory_of(Subject(parse(text), NANO, None)).activations == 1 + 120
+
+
+def test_memory_counts_what_a_branch_holds_at_its_own_worst() -> None:
+    text = (
+        "(bool c, float[10] x) => (float[10] y) { y = If (c) <"
+        "then_branch = one () => (float[10] p) "
+        "{ a = Concat<axis=0>(x, x) b = Neg(a) p = Slice(b, zero, ten) },"
+        "else_branch = two () => (float[10] q) { q = Neg(x) } > }"
+    )
+    memory = memory_of(Subject(parse(text, zero=np.array([0]), ten=np.array([10])), NANO, None))
+    assert (memory.activations, memory.unknown) == (1 + 40 + 40 + 80 + 80, 0)  # x, y, and in the branch a, b
+
+
+def test_memory_says_what_building_needs_and_how_much_is_unknown() -> None:
+    text = "(float[10] x) => (y) { a = NonZero(x) y = Add(x, w) }"
+    network = Subject(parse(text, w=np.ones(10, np.float32)), NANO, None, workspace_bytes=1000)
+    memory = memory_of(network)
+    assert (memory.running, memory.unknown) == (40 + 80, 1)
+    assert memory.building == 2 * 40 + 80 + 1000
 
 
 def test_the_workspace_counts_where_it_is_given() -> None:

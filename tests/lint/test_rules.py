@@ -56,6 +56,26 @@ def chain(op: str, count: int, kind: str, attributes: str = "") -> str:
 
 
 CASES = [
+    Case(
+        "rank",
+        "(float[1, 3, 4, 4, 4, 4] x) => (y) { y = Conv(x, deep) }",
+        f"{IMAGE} (y) {{ y = Conv(x, w) }}",
+        {**WEIGHT, "deep": np.ones((4, 3, 1, 1, 1, 1), F32)},
+        name="a convolution over four dimensions",
+    ),
+    Case(
+        "rank",
+        "(float[1, 3, 4, 4, 4, 4] x) => (y) { y = MaxPool<kernel_shape=[1, 1, 2, 2]>(x) }",
+        "(float[1, 3, 4, 4, 4] x) => (y) { y = MaxPool<kernel_shape=[1, 2, 2]>(x) }",
+        name="a pool over four dimensions",
+    ),
+    Case(
+        "attribute-value",
+        f'{IMAGE} (y) {{ y = Resize<coordinate_transformation_mode="tf_crop_and_resize">(x, roi, scales) }}',
+        f'{IMAGE} (y) {{ y = Resize<coordinate_transformation_mode="asymmetric">(x, , scales) }}',
+        {"scales": np.array([1, 1, 2, 2], F32), "roi": np.array([0, 0, 0, 0, 1, 1, 1, 1], F32)},
+        name="a coordinate transformation of Resize",
+    ),
     Case("unsupported-operator", "(float[3, 3] x) => (float[3, 3] y) { y = Trilu(x) }", RELU, opset=14),
     Case("foreign-operator", "(float[2] x) => (float[2] y) { y = own.Thing(x) }", RELU),
     Case(
@@ -316,6 +336,9 @@ def test_a_rule_is_silent_on_what_is_right(case: Case) -> None:
 
 
 ELSEWHERE = {
+    "fp16-no-gain",
+    "int8-unknown",
+    "int8-without-ranges",
     "unknown-parser",
     "ir-version",
     "ir-version-refused",

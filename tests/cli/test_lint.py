@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -59,6 +60,64 @@ def test_json_is_one_document_with_every_finding(run, misread):
     )
 
 
+@pytest.fixture
+def alike(tmp_path):
+    """Forty nodes that differ in their reasons, and twelve with the same."""
+    kernels = ", ".join(f"float[3, 3, 1, 1] k{i}" for i in range(40))
+    names = ["x", *(f"v{i}" for i in range(40))]
+    convolutions = " ".join(f"{b} = Conv({a}, k{i})" for i, (a, b) in enumerate(pairwise(names)))
+    trilus = " ".join(f"t{i} = Trilu(v39)" for i in range(12))
+    return save(
+        tmp_path / "alike.onnx",
+        f"(float[1, 3, 4, 4] x, {kernels}) => (float[1, 3, 4, 4] t11) {{ {convolutions} {trilus} }}",
+        opset=14,
+    )
+
+
+def test_what_is_alike_is_told_once_and_counted(run, alike):
+    printed = run("lint", alike, "--device", "jetson-nano")
+    assert len(printed.out.splitlines()) < 20
+    assert "error: input-not-constant, 40 times\n" in printed.out
+    assert "k0 is computed" in printed.out
+    assert "and 37 more; --json lists them all" in printed.out
+    assert "error: unsupported-operator, 12 times: Trilu" in printed.out
+    assert "and 7 more\n" in printed.out
+    findings = run("lint", alike, "--json").json["findings"]
+    assert len([finding for finding in findings if finding["rule"] == "input-not-constant"]) == 40
+    assert f"{len(findings) - 1} errors, 1 warning, no notes" in printed.out
+
+
+def test_memory_is_told_with_what_is_not_in_it(run, tmp_path):
+    weight = np.arange(10_000, dtype=np.float32)
+    path = save(tmp_path / "m.onnx", "(float[1] x) => (float[10000] y) { y = Add(x, w) }", w=weight)
+    result = run("lint", path, "--device", "jetson-nano", "--workspace", "16", "--json")
+    assert result.json["memory"] == {
+        "weights_bytes": 40_000,
+        "activations_bytes": 40_004,
+        "workspace_bytes": 16 * 2**20,
+        "running_bytes": 80_004,
+        "building_bytes": 120_004 + 16 * 2**20,
+        "values_of_unknown_size": 0,
+        "device_bytes": 4_156_555_264,
+        "not_counted": "what CUDA, its libraries, the operating system and other programs take",
+    }
+    printed = run("lint", path, "--device", "jetson-nano").out
+    assert "memory: at least 80 kB to run (40 kB weights, 40 kB values at once), 120 kB to build" in printed
+    assert "4.16 GB that CUDA, the system and all else take from, too" in printed
+    assert run("lint", path, "--json").json["memory"]["workspace_bytes"] is None
+
+
+def test_int8_on_a_nano_is_refused_and_fp32_asks_nothing_of_fp16(run, right, tmp_path):
+    np.savez(tmp_path / "large.npz", x=np.array([300, 1], np.float32))
+    result = run("lint", right, "--precision", "int8")
+    assert result.status == 1
+    assert "INT8 is asked for, which jetson-nano does not compute in" in result.out
+    result = run("lint", right, "--precision", "fp32", "--samples", tmp_path / "large.npz", "--json")
+    assert (result.status, result.json["findings"], result.json["samples"]) == (0, [], 0)
+    assert result.json["precision"] == "fp32"
+    assert run("lint", right, "--precision", "fp8").status == 2
+
+
 def test_the_file_is_left_as_it_is(run, misread):
     before = misread.read_bytes()
     run("lint", misread)
@@ -97,6 +156,7 @@ BAD = {
     "no bundle": (["."], "no bundle"),
     "unknown device": (["right.onnx", "--device", "jetson-nanoo"], "jetson-nano"),
     "other samples": (["right.onnx", "--samples", "z.npz"], "z.npz"),
+    "empty device": (["right.onnx", "--device", ""], "no device ''"),
     "negative workspace": (["right.onnx", "--workspace", "-1"], "--workspace"),
 }
 

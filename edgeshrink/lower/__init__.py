@@ -11,14 +11,23 @@ import onnx_ir.passes.common as passes
 from edgeshrink.devices import Device
 from edgeshrink.errors import EdgeshrinkError, UnsupportedError
 from edgeshrink.graph.shapes import infer_shapes
+from edgeshrink.lower.affine_grid import LowerAffineGrid
 from edgeshrink.lower.attention import LowerAttention
-from edgeshrink.lower.bits import LowerBitwiseAnd, LowerBitwiseNot
+from edgeshrink.lower.bits import LowerBitwise, LowerBitwiseNot
+from edgeshrink.lower.booleans import LowerBooleans
 from edgeshrink.lower.cast_like import LowerCastLike
 from edgeshrink.lower.celu import LowerCelu
+from edgeshrink.lower.center_crop_pad import LowerCenterCropPad
+from edgeshrink.lower.clip_bounds import LowerClipBounds
+from edgeshrink.lower.col2im import LowerCol2Im
 from edgeshrink.lower.constant_attributes import LowerConstantAttributes
+from edgeshrink.lower.counts import LowerCounts
 from edgeshrink.lower.einsum_ellipsis import LowerEinsumEllipsis
+from edgeshrink.lower.filled import LowerFilled
+from edgeshrink.lower.fourier import LowerDFT, LowerSTFT
 from edgeshrink.lower.gelu import LowerGelu
 from edgeshrink.lower.grid_sample import LowerGridSample
+from edgeshrink.lower.grid_sample_modes import LowerGridSampleModes
 from edgeshrink.lower.group_normalization import LowerGroupNormalization
 from edgeshrink.lower.hard_swish import LowerHardSwish
 from edgeshrink.lower.is_inf import LowerIsInf
@@ -33,7 +42,11 @@ from edgeshrink.lower.opsets import drop_what_says_nothing, faults_at
 from edgeshrink.lower.pad_axes import LowerPadAxes
 from edgeshrink.lower.pad_wrap import LowerPadWrap
 from edgeshrink.lower.pool_ceil_mode import LowerPoolCeilMode
+from edgeshrink.lower.pool_dilations import LowerAveragePoolDilations, LowerMaxPoolDilations
+from edgeshrink.lower.quantize_output_type import LowerQuantizeOutputType
+from edgeshrink.lower.recurrent_layout import LowerRecurrentLayout
 from edgeshrink.lower.reduce_axes import LowerReduceAxes
+from edgeshrink.lower.reduce_booleans import LowerReduceBooleans
 from edgeshrink.lower.reduce_over_nothing import LowerReduceOverNothing
 from edgeshrink.lower.relu_of_integers import LowerReluOfIntegers
 from edgeshrink.lower.reshape_zeros import LowerReshapeZeros
@@ -41,6 +54,7 @@ from edgeshrink.lower.resize_sizes import LowerResizeSizes
 from edgeshrink.lower.rms_normalization import LowerRMSNormalization
 from edgeshrink.lower.rotary_embedding import LowerRotaryEmbedding
 from edgeshrink.lower.rule import NodeRule
+from edgeshrink.lower.scatter_reduction import LowerScatterElementsReduction, LowerScatterNDReduction
 from edgeshrink.lower.shape_range import LowerShapeRange
 from edgeshrink.lower.shrink import LowerShrink
 from edgeshrink.lower.split_num_outputs import LowerSplitNumOutputs
@@ -49,26 +63,38 @@ from edgeshrink.lower.target import Target
 from edgeshrink.lower.tidy import StripNotes
 from edgeshrink.lower.top_k_smallest import LowerTopKSmallest
 from edgeshrink.lower.trilu import LowerTrilu
+from edgeshrink.lower.windows import LowerWindow
 from edgeshrink.lower.xor import LowerXor
 
 __all__ = ["RULES", "LowerReport", "NarrowInterface", "Target", "lower"]
 
 # Each writes for the target's opset itself, so their order does not matter.
 RULES: tuple[type[NodeRule], ...] = (
+    LowerAffineGrid,
     LowerAttention,
-    LowerBitwiseAnd,
+    LowerAveragePoolDilations,
+    LowerBitwise,
     LowerBitwiseNot,
+    LowerBooleans,
     LowerCastLike,
     LowerCelu,
+    LowerCenterCropPad,
+    LowerClipBounds,
+    LowerCol2Im,
     LowerConstantAttributes,
+    LowerCounts,
+    LowerDFT,
     LowerEinsumEllipsis,
+    LowerFilled,
     LowerGelu,
     LowerGridSample,
+    LowerGridSampleModes,
     LowerGroupNormalization,
     LowerHardSwish,
     LowerHardmax,
     LowerIsInf,
     LowerLayerNormalization,
+    LowerMaxPoolDilations,
     LowerMeanVarianceNormalization,
     LowerMish,
     LowerMod,
@@ -76,19 +102,26 @@ RULES: tuple[type[NodeRule], ...] = (
     LowerPadAxes,
     LowerPadWrap,
     LowerPoolCeilMode,
+    LowerQuantizeOutputType,
     LowerRMSNormalization,
+    LowerRecurrentLayout,
     LowerReduceAxes,
+    LowerReduceBooleans,
     LowerReduceOverNothing,
     LowerReluOfIntegers,
     LowerReshapeZeros,
     LowerResizeSizes,
     LowerRotaryEmbedding,
+    LowerSTFT,
+    LowerScatterElementsReduction,
+    LowerScatterNDReduction,
     LowerShapeRange,
     LowerShrink,
     LowerSplitNumOutputs,
     LowerSwish,
     LowerTopKSmallest,
     LowerTrilu,
+    LowerWindow,
     LowerXor,
 )
 

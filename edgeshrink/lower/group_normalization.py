@@ -1,7 +1,8 @@
 """GroupNormalization(x) -> reshape to (N, groups, rest), normalise over rest, reshape back, * scale + bias.
 
-Below opset 18. Scale and bias hold one number a channel (opset 21) or one a group (opset 18): both are
-written out a channel. The definition in the ONNX standard, with variance = mean((x - mean)^2).
+Below opset 21, which made a new operator of it: before, scale and bias held one number a group, and what
+has them is deprecated, so ONNX's checker refuses it. Both are written out a channel. The definition in the
+ONNX standard, with variance = mean((x - mean)^2).
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ __all__ = ["LowerGroupNormalization"]
 
 
 class LowerGroupNormalization(NodeRule):
-    """Fires on sizes known but for the batch, constant scale and bias, and types of 32 bits and more."""
+    """Fires on sizes known but for the batch, and types of 32 bits and more."""
 
     op_types = frozenset({"GroupNormalization"})
     native_from = 18
 
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """Three-dimensional in between, whatever the input's rank."""
-        x, scale, bias = node.inputs[0], constant_of(node.inputs[1]), constant_of(node.inputs[2])
+        x, scale, bias = node.inputs
         groups = node.attributes.get_int("num_groups")
         if x is None or x.dtype not in (ir.DataType.FLOAT, ir.DataType.DOUBLE) or x.shape is None:
             return None
@@ -39,9 +40,20 @@ class LowerGroupNormalization(NodeRule):
         variance = op.reduce("ReduceMean", op("Mul", apart, apart), [2], self.opset)
         epsilon = op.constant(node.attributes.get_float("epsilon", 1e-5), x.dtype)
         normal = op("Reshape", op("Div", apart, op("Sqrt", op("Add", variance, epsilon))), op.constant(sizes))
-        channels = (sizes[1], *[1] * (len(sizes) - 2))
-        factor, offset = (
-            op.constant(np.repeat(part, sizes[1] // len(part)).reshape(channels), x.dtype)
-            for part in (scale, bias)
-        )
+        factor, offset = (_of_channels(part, sizes, groups, self.target.source, op) for part in (scale, bias))
         return [op("Add", op("Mul", normal, factor), offset)]
+
+    def _is_foreign(self, node: ir.Node) -> bool:
+        return self.opset < 21 or super()._is_foreign(node)
+
+
+def _of_channels(part: ir.Value, sizes: Sequence[int], groups: int, source: int, op: Recorder) -> ir.Value:
+    """Scale or bias as one number a channel, which broadcasts to `sizes`."""
+    channels, behind = sizes[1], [1] * (len(sizes) - 2)
+    known = constant_of(part)
+    if known is not None:
+        return op.constant(np.repeat(known, channels // len(known)).reshape(channels, *behind), known.dtype)
+    if source < 21:  # one a group
+        apart = op("Unsqueeze", part, op.constant([1]))
+        part = op("Expand", apart, op.constant([groups, channels // groups]))
+    return op("Reshape", part, op.constant([channels, *behind]))

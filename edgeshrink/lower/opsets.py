@@ -48,6 +48,8 @@ _IRRELEVANT = {
 }
 # Values that an attribute took on in a later opset.
 _NEW_VALUES = {
+    ("GridSample", "mode", "cubic"): 20,
+    ("GridSample", "mode", "linear"): 20,
     ("Pad", "mode", "wrap"): 19,
     ("Resize", "coordinate_transformation_mode", "half_pixel_symmetric"): 19,
     ("ScatterElements", "reduction", "max"): 18,
@@ -55,6 +57,16 @@ _NEW_VALUES = {
     ("ScatterND", "reduction", "max"): 18,
     ("ScatterND", "reduction", "min"): 18,
 }
+_MAKE_SEQUENCES = frozenset(
+    {
+        "SequenceConstruct",
+        "SequenceEmpty",
+        "SequenceErase",
+        "SequenceInsert",
+        "SequenceMap",
+        "SplitToSequence",
+    }
+)
 
 
 def faults_at(node: ir.Node, opset: int, target: int) -> list[str]:
@@ -105,6 +117,14 @@ def _attribute_faults(node: ir.Node, old: Any, new: Any, target: int) -> Iterato
             yield f"opset {target} wants the attribute {name}"
     if node.op_type in ("MaxPool", "AveragePool") and node.attributes.get_int("ceil_mode", 0) == 1:
         yield f"ceil_mode=1 counts windows differently before opset {new.since_version}"
+    if node.op_type == "GridSample" and old.since_version < 20 <= new.since_version and not _is_picture(node):
+        yield "volumes came with opset 20"
+    if (
+        node.op_type == "Attention"
+        and old.since_version < 24 <= new.since_version
+        and _is_capped_and_masked(node)
+    ):
+        yield "softcap comes before the mask from opset 24 on"
     if node.op_type == "Mod" and not node.attributes.get_int("fmod", 0) and _is_float(node.inputs[0]):
         yield f"fmod=0 of floats came with opset {new.since_version}"
 
@@ -123,6 +143,8 @@ def _means_nothing(node: ir.Node, name: str, value: object) -> bool:
         return True
     if key in _OLD_MEANING and _plain(value) == _OLD_MEANING[key]:
         return True
+    if name == "output_dtype" and value == _quantized_type(node):
+        return True
     if name == "noop_with_empty_axes":
         return value == 0  # the rules for axes have read it
     if name == "dilations":
@@ -131,6 +153,25 @@ def _means_nothing(node: ir.Node, name: str, value: object) -> bool:
         shape = None if node.inputs[1] is None else ir.convenience.get_const_tensor(node.inputs[1])
         return shape is not None and 0 not in shape.numpy()  # a zero alone is read in two ways
     return False
+
+
+def _quantized_type(node: ir.Node) -> int | None:
+    """The output's type by what the older version goes by: a zero point or a scale."""
+    index = 2 if node.op_type == "QuantizeLinear" else 1
+    if len(node.inputs) <= index or node.inputs[index] is None:
+        return int(ir.DataType.UINT8) if index == 2 else None
+    dtype = node.inputs[index].dtype  # type: ignore[union-attr]
+    return None if dtype is None else int(dtype)
+
+
+def _is_picture(node: ir.Node) -> bool:
+    x = node.inputs[0]
+    return x is not None and x.shape is not None and x.shape.rank() == 4
+
+
+def _is_capped_and_masked(node: ir.Node) -> bool:
+    masked = len(node.inputs) > 3 and node.inputs[3] is not None
+    return masked and node.attributes.get_float("softcap", 0.0) != 0
 
 
 def _plain(value: object) -> object:
@@ -160,8 +201,17 @@ def _variadic(formal: Any) -> bool:
 
 
 def _type_name(value: ir.Value | None) -> str | None:
-    """The type as schemas write it, `tensor(float)`; None where it is not known or no tensor."""
-    if value is None or not isinstance(value.type, ir.TensorType):
+    """The type as schemas write it, `tensor(float)`; None where it is not known."""
+    if value is None or not isinstance(value.type, ir.TensorType | ir.SequenceType):
         return None
     name = value.type.dtype.name
-    return f"tensor({ {'FLOAT': 'float', 'DOUBLE': 'double'}.get(name, name.lower()) })"
+    tensor = f"tensor({ {'FLOAT': 'float', 'DOUBLE': 'double'}.get(name, name.lower()) })"
+    return f"seq({tensor})" if _is_sequence(value) else tensor
+
+
+def _is_sequence(value: ir.Value) -> bool:
+    """By what makes it, too: onnx_ir keeps of an inferred sequence the type of its elements alone."""
+    node = value.producer()
+    while node is not None and node.op_type == "Identity" and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    return isinstance(value.type, ir.SequenceType) or (node is not None and node.op_type in _MAKE_SEQUENCES)

@@ -1,14 +1,17 @@
 """Resize(x, sizes){axes, antialias} -> Resize(x, sizes of all axes) below opset 18.
 
-Axes that are not named keep their size. A policy stays: it places pixels by one scale that sizes do not tell.
-antialias is dropped where nothing gets smaller, as it widens the filter of smaller pictures alone.
+Axes that are not named keep their size. antialias is dropped where nothing gets smaller, as it widens the
+filter of smaller pictures alone. A policy places pixels by one scale that sizes do not tell: it becomes
+scales, where these give the same sizes, which they round down and the policy to the nearest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor
+from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
@@ -34,12 +37,13 @@ class LowerResizeSizes(NodeRule):
             or given.get_string("coordinate_transformation_mode", "") == "tf_crop_and_resize"
         ):
             return None
-        if given.get_string("keep_aspect_ratio_policy", "stretch") != "stretch":
-            return None  # places pixels by the one scale, which sizes alone do not tell
         shape = [int(size) for size in x.shape.numpy()]
         axes = [axis % len(shape) for axis in given.get_ints("axes", range(len(shape)))]
         factors, wanted = constant_of(scales), constant_of(sizes)
         known = {name: attribute.value for name, attribute in given.items() if name not in names}
+        policy = given.get_string("keep_aspect_ratio_policy", "stretch")
+        if wanted is not None and wanted.size and policy != "stretch":
+            factors, wanted = _one_scale([shape[axis] for axis in axes], wanted.tolist(), policy), None
         if wanted is not None and wanted.size:
             full = list(shape)
             for axis, size in zip(axes, wanted.tolist(), strict=True):
@@ -56,3 +60,19 @@ class LowerResizeSizes(NodeRule):
         if given.get_int("antialias", 0) and any(new < old for new, old in zip(full, shape, strict=True)):
             return None
         return [op.op("Resize", inputs, known)]
+
+
+def _one_scale(
+    old: Sequence[int], wanted: Sequence[int], policy: str | None
+) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    """The scale that a policy takes for all axes, where a Resize by it gives the policy's sizes."""
+    ratios = [np.float32(new) / np.float32(size) for size, new in zip(old, wanted, strict=True) if size]
+    if policy not in ("not_larger", "not_smaller") or len(ratios) != len(old):
+        return None
+    scale = min(ratios) if policy == "not_larger" else max(ratios)
+    exact = [float(scale) * size for size in old]
+    in_float32 = [float(scale * np.float32(size)) for size in old]
+    nearest = [floor(size + 0.5) for size in exact]
+    if [floor(size) for size in exact] != nearest or [floor(size) for size in in_float32] != nearest:
+        return None
+    return np.full(len(old), scale, np.float32)

@@ -40,3 +40,7 @@ class Target:
         since = _RIGHT_SINCE.get(op_type, (0, 0))
         version = tuple(int(part) for part in self.parser.version.split(".")[:2])
         return version < since or not self.parser.supports(op_type)
+
+    def misreads(self, op_type: str, trap: str) -> bool:
+        """Whether the parser's table tells of `trap` for `op_type`: it takes the node and gets it wrong."""
+        return self.parser is not None and any(known.id == trap for known in self.parser.traps(op_type))

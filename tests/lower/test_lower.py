@@ -105,12 +105,12 @@ def test_a_transformer_block_equals_torch() -> None:
 
 
 def test_what_is_not_lowerable_is_named_by_its_torch_module() -> None:
-    class Histogram(nn.Module):
+    class Smaller(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.zeros(4).scatter_add(0, torch.tensor([1, 1, 3]), x)
+            return torch.nn.functional.interpolate(x, size=(3, 3), mode="bilinear", antialias=True)
 
-    model = traced(nn.Sequential(nn.Sequential(Histogram())), 3).model
-    with pytest.raises(UnsupportedError, match=r"ScatterElements in 0\.0: reduction=add came with opset"):
+    model = traced(nn.Sequential(nn.Sequential(Smaller())), 1, 2, 8, 8).model
+    with pytest.raises(UnsupportedError, match=r"Resize in 0\.0: antialias=1 came with opset"):
         lower(model, NANO)
 
 

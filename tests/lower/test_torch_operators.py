@@ -17,17 +17,33 @@ from edgeshrink.verify import compare_outputs, run_onnx, run_torch
 from tests.lower.support import NANO
 
 Function = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _spectrogram(signal: torch.Tensor) -> torch.Tensor:
+    return torch.stft(signal, 16, 4, window=torch.hann_window(16), return_complex=True)
+
+
 WRITTEN: dict[str, Function] = {
-    "LowerBitwiseAnd": lambda x: (x * 9).int() & 7,
+    "LowerBitwise": lambda x: (x * 9).int() & 7,
+    "LowerBooleans": lambda x: torch.where(x > 0, x > 1, x < -1),
     "LowerBitwiseNot": lambda x: ~(x * 9).int(),
     "LowerCelu": lambda x: F.celu(x, 0.7),
+    "LowerClipBounds": lambda x: (x * 9).int().clamp(-3, 4),
+    "LowerCol2Im": lambda x: F.fold(x.reshape(1, 8, 10)[..., :9], (6, 6), (2, 2), stride=2),
+    "LowerCounts": lambda x: (x > 0).sum(1),
+    "LowerDFT": lambda x: torch.fft.rfft(x).abs(),
     "LowerEinsumEllipsis": lambda x: torch.einsum("...ij,...kj->...ik", x, x),
     "LowerGridSample": lambda x: F.grid_sample(x, x[:, 0, :, :2].reshape(1, 5, 1, 2), align_corners=False),
     "LowerIsInf": lambda x: torch.isinf(1 / F.relu(x)),
+    "LowerMaxPoolDilations": lambda x: F.max_pool2d(x, 2, 1, 1, dilation=2),
     "LowerMod": lambda x: torch.remainder((x * 10).int(), 3),
     "LowerPadWrap": lambda x: F.pad(x, (1, 2, 3, 0), mode="circular"),
+    "LowerPoolCeilMode": lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
     "LowerReduceAxes": lambda x: x.amax((1, 2)),
     "LowerReluOfIntegers": lambda x: F.relu((x * 5).int()),
+    "LowerSTFT": lambda x: torch.view_as_real(_spectrogram(x.reshape(1, 80))),
+    "LowerScatterElementsReduction": lambda x: torch.zeros_like(x).scatter_add(3, (x > 0).long(), x),
+    "LowerScatterNDReduction": lambda x: torch.zeros(4, 8).index_add(0, (x[0, 0, :, 0] > 0).long(), x[0, 0]),
     "LowerTopKSmallest": lambda x: torch.topk(x, 3, largest=False)[0],
     "LowerTrilu": lambda x: torch.tril(x, -1),
     "LowerXor": lambda x: (x > 0) ^ (x < 1),

@@ -50,8 +50,11 @@ class Operator:
         op_type: Its name in ONNX's own domain.
         types: Element types its data may have, by ONNX's names (FLOAT, FLOAT16, INT32, ...); empty where the
             parser's documentation names none.
+        refused: Element types that its importer refuses; of others not in `types` nothing certain is known.
         restrictions: What the parser asks of the node, a sentence each.
         constant_inputs: Indices of inputs that, where they are given, must be initializers or constants.
+        constant_of_type: The same, of nodes whose data has a certain element type.
+        nonnegative: Indices of inputs whose constants must hold no negative number.
         values: Allowed values of an attribute, by its name, of a list for each of its elements; attributes
             that are not named are free.
         ranks: Ranks the first input may have; empty where any goes.
@@ -61,8 +64,11 @@ class Operator:
 
     op_type: str
     types: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     restrictions: tuple[str, ...] = ()
     constant_inputs: tuple[int, ...] = ()
+    constant_of_type: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
+    nonnegative: tuple[int, ...] = ()
     values: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict, hash=False)
     ranks: tuple[int, ...] = ()
     traps: tuple[Trap, ...] = ()
@@ -173,9 +179,12 @@ def _operator(op_type: str, entry: Mapping[str, Any], version: str) -> Operator:
     return Operator(
         op_type,
         types=tuple(entry.get("types", ())),
+        refused=tuple(entry.get("refused", ())),
         restrictions=tuple(_text(item) for item in _holding(entry.get("restrictions", ()), version)),
         constant_inputs=tuple(entry.get("constant_inputs", ())),
-        values=MappingProxyType({key: tuple(value) for key, value in entry.get("values", {}).items()}),
+        constant_of_type=_tuples(entry.get("constant_of_type", {})),
+        nonnegative=tuple(entry.get("nonnegative", ())),
+        values=_tuples(entry.get("values", {})),
         ranks=tuple(entry.get("ranks", ())),
         traps=tuple(
             Trap(trap["id"], trap["text"], trap["source"])
@@ -183,6 +192,10 @@ def _operator(op_type: str, entry: Mapping[str, Any], version: str) -> Operator:
         ),
         source=entry.get("source"),
     )
+
+
+def _tuples(lists: Mapping[str, Iterable[Any]]) -> Mapping[str, tuple[Any, ...]]:
+    return MappingProxyType({key: tuple(value) for key, value in lists.items()})
 
 
 def _holding(entries: Iterable[Any], version: str) -> list[Any]:

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, dtype_of, input_of, is_constant, rank_of
+from edgeshrink.lint.subject import Subject, constant_of, dtype_of, input_of, is_constant, rank_of
 from edgeshrink.lint.traps import ATTRIBUTES
 from edgeshrink.lower import RULES as LOWERING
 from edgeshrink.parsers import Operator, parsers
@@ -23,6 +23,7 @@ LOWERED = frozenset(op_type for rule in LOWERING for op_type in rule.op_types)
 EXPORTED = "Take it through `edgeshrink export`, which writes most forms of it with other operators"
 WRITTEN = "Write it with other operations in forward"
 SEEN = frozenset({"Cast", "Clip", "Constant", "DequantizeLinear", "Einsum", "If", "MatMul", "PRelu"}) | {
+    "Pad",
     "QuantizeLinear",
     "Transpose",
     "Where",
@@ -79,20 +80,36 @@ def _listed(network: Subject) -> Iterator[tuple[ir.Node, Operator]]:
             yield node, entry
 
 
+@rule("refused-type", "error")
+def refused_type(network: Subject) -> Iterator[Hit]:
+    """An input has a type that the importer refuses, after the parser's narrowing."""
+    for node, entry in _listed(network):
+        if (kind := _kind(network, node)) in entry.refused:
+            way = EXPORTED if node.op_type in LOWERED else "Cast to FLOAT before it, and back after it"
+            yield Hit(f"The parser refuses {node.op_type} of {kind}.", f"{way}.", node)
+
+
 @rule("operator-type", "warning")
 def operator_type(network: Subject) -> Iterator[Hit]:
     """An input has a type that the table does not list for its operator, after the parser's narrowing."""
     for node, entry in _listed(network):
-        data = _data(node)
-        if not entry.types or network.parser is None or (dtype := dtype_of(data)) is None:
+        kind = _kind(network, node)
+        if not entry.types or network.parser is None or kind in entry.refused:
             continue
-        kind = network.parser.narrowed.get(dtype.name, dtype.name)
         if kind not in entry.types and kind in network.parser.network_types:
             yield Hit(
                 f"{node.op_type} of {kind} is not among what the parser documents: {', '.join(entry.types)}.",
                 "Cast to one of these types before it, or expect that the build fails here.",
                 node,
             )
+
+
+def _kind(network: Subject, node: ir.Node) -> str:
+    """The type of the node's data as the parser narrows it; empty where it is not known."""
+    dtype = dtype_of(_data(node))
+    if network.parser is None or dtype is None:
+        return ""
+    return network.parser.narrowed.get(dtype.name, dtype.name)
 
 
 def _data(node: ir.Node) -> ir.Value | None:
@@ -107,7 +124,7 @@ def _data(node: ir.Node) -> ir.Value | None:
 def input_not_constant(network: Subject) -> Iterator[Hit]:
     """An input that the parser only takes as an initializer is computed."""
     for node, entry in _listed(network):
-        for index in entry.constant_inputs:
+        for index in (*entry.constant_inputs, *entry.constant_of_type.get(_kind(network, node), ())):
             value = input_of(node, index)
             if value is not None and not is_constant(value):
                 yield Hit(
@@ -123,6 +140,21 @@ def _input_name(network: Subject, node: ir.Node, index: int) -> str:
     except onnx.defs.SchemaError:
         return str(index)
     return f"{index} ({formal[index].name})" if index < len(formal) else str(index)
+
+
+@rule("negative-constant", "error")
+def negative_constant(network: Subject) -> Iterator[Hit]:
+    """A constant holds negative numbers where the parser takes none: paddings that crop."""
+    for node, entry in _listed(network):
+        for index in entry.nonnegative:
+            array = constant_of(input_of(node, index))
+            if array is not None and array.size and array.min() < 0:
+                yield Hit(
+                    f"Input {_input_name(network, node, index)} holds {array.min()}; the parser takes no "
+                    "negative numbers there.",
+                    "Crop by slicing in forward, x[..., 1:], not by a negative padding.",
+                    node,
+                )
 
 
 @rule("attribute-value", "error")

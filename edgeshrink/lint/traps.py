@@ -97,6 +97,15 @@ def pad_axes(network: Subject, node: ir.Node) -> str:
     return LOWER if input_of(node, 3) is not None else ""
 
 
+@_trap("pad-value-read-as-float32")
+def pad_value(network: Subject, node: ir.Node) -> str:
+    """Zero is zero in every type."""
+    value = constant_of(input_of(node, 2))
+    if value is None or value.dtype == np.float32 or not value.any():
+        return ""
+    return "Pad with 0, or pad float32 and cast after it."
+
+
 @_trap("recurrent-layout-ignored", "layout")
 def recurrent_layout(network: Subject, node: ir.Node) -> str:
     """Batch first."""

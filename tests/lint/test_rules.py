@@ -80,11 +80,35 @@ CASES = [
     Case("foreign-operator", "(float[2] x) => (float[2] y) { y = own.Thing(x) }", RELU),
     Case(
         "operator-type",
-        "(int32[2, 2] x) => (int32[2, 2] y) { y = MatMul(x, x) }",
+        "(bool[2] x, int64[1] i) => (bool[1] y) { y = Gather(x, i) }",
+        "(float[2] x, int64[1] i) => (float[1] y) { y = Gather(x, i) }",
+    ),
+    Case(
+        "refused-type",
+        "(int64[2, 2] x) => (int64[2, 2] y) { y = MatMul(x, x) }",
         "(float[2, 2] x) => (float[2, 2] y) { y = MatMul(x, x) }",
     ),
     Case(
-        "operator-type",
+        "refused-type",
+        "(int32[3] x) => (int64[1] y) { y = ArgMax(x) }",
+        "(int32[3] x) => (int32[3] y) { y = Neg(x) }",
+        name="the largest of integers",
+    ),
+    Case(
+        "negative-constant",
+        "(float[3] x) => (y) { y = Pad(x, crop) }",
+        "(float[3] x) => (y) { y = Pad(x, wide) }",
+        {"crop": np.array([-1, 0]), "wide": np.array([0, 1])},
+    ),
+    Case(
+        "input-not-constant",
+        "(float limit) => (y) { y = Range(zero, limit, one) }",
+        "(int32 limit) => (y) { y = Range(whole, limit, step) }",
+        {"zero": F32(0), "one": F32(1), "whole": np.int32(0), "step": np.int32(1)},
+        name="a range of floats",
+    ),
+    Case(
+        "refused-type",
         "(bool[2] c, bool[2] a) => (bool[2] y) { y = Where(c, a, a) }",
         "(bool[2] c, float[2] a) => (float[2] y) { y = Where(c, a, a) }",
         name="of what Where chooses from",

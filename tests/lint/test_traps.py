@@ -109,6 +109,13 @@ CASES = [
         {"two": np.array([1, 1]), "four": np.array([0, 1, 0, 1]), "zero": F32(0), "one": np.array([1])},
     ),
     Case(
+        "pad-value-read-as-float32",
+        13,
+        "(float16[2] x) => (y) { y = Pad(x, by, half) }",
+        "(float16[2] x) => (y) { y = Pad(x, by, none) }",
+        {"by": np.array([1, 1]), "half": np.float16(0.5), "none": np.float16(0)},
+    ),
+    Case(
         "batch-normalization-training-mode-ignored",
         14,
         "(float[2, 3, 4] x) => (y, m, v) { y, m, v = BatchNormalization<training_mode=1>(x, a, a, a, a) }",

@@ -1,0 +1,1 @@
+"""A Jetson that is none: see board.board."""

@@ -18,16 +18,15 @@ NO_OUTPUT = (
     "4: [network.cpp::validate::2633] Error Code 4: Internal Error (Network must have at least one output)"
 )
 NOT_IN_PROFILE = (
-    "4: [network.cpp::validate::2984] Error Code 4: Internal Error ({}: optimization profile is missing values"
-    " least one output)"
-    " for minimum dimensions)"
+    "4: [network.cpp::validate::2984] Error Code 4: Internal Error ({}: optimization profile is missing"
+    " values for minimum dimensions)"
 )
 FOREIGN_CACHE = (
     "1: [timingCache.cpp] Error Code 1: Serialization (the timing cache is of another version or device)"
 )
 NO_IMPLEMENTATION = (
-    "10: [optimizer.cpp::computeCosts::2011] Error Code 10: Internal Error (Could not find any implementation"
-    " for node {}.)"
+    "10: [optimizer.cpp::computeCosts::2011] Error Code 10: Internal Error (Could not find any"
+    " implementation for node {}.)"
 )
 NO_CALIBRATOR = (
     "Calibrator is not being used. Users must provide dynamic range for all tensors that are not Int32."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,12 +17,29 @@ from edgeshrink.npz import read_npz
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-__all__ = ["Array", "InputSpec", "Samples", "parse_input", "random_inputs", "read_samples", "split_samples"]
+__all__ = [
+    "Array",
+    "InputSpec",
+    "Moment",
+    "Samples",
+    "SizeRange",
+    "parse_input",
+    "random_inputs",
+    "read_samples",
+    "shape_at",
+    "sizes_at",
+    "split_samples",
+    "words_for",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 DTYPES = ("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
-_FORM = "The form is [NAME:]1x3x224x224[:dtype], for example 1x3x224x224 or tokens:1x128:int64."
+_SIZE = r"\d+(\.\.\d+){0,2}"
+_FORM = (
+    "The form is [NAME:]1x3x224x224[:dtype], for example 1x3x224x224 or tokens:1x128:int64; a size may stay "
+    "open in a range: 1..8x3x224x224."
+)
 _SAVE = "Write it with numpy.savez(path, <input name>=array, labels=classes), samples along the first axis."
 _MOST_BYTES = 256_000_000  # of samples that pack well: zeros, say, which a zip makes a thousand times smaller
 _MOST_TIMES_PACKED = 50
@@ -40,13 +57,50 @@ _CARRIERS = {"Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Max",
 }
 
 
+Moment = Literal["min", "opt", "max"]
+
+
+@dataclass(frozen=True)
+class SizeRange:
+    """What a size that stays open may be, as in TensorRT's optimization profiles: 1 <= min <= opt <= max.
+
+    Attributes:
+        min: The smallest.
+        opt: What the engine is tuned for, and measured at.
+        max: The largest.
+    """
+
+    min: int
+    opt: int
+    max: int
+
+    def __str__(self) -> str:
+        """As `--input` takes it: 1..8, or 1..4..8 where opt is not max."""
+        return f"{self.min}..{self.max}" if self.opt == self.max else f"{self.min}..{self.opt}..{self.max}"
+
+
 @dataclass(frozen=True)
 class InputSpec:
-    """One input: its name (None: the next argument of forward), its shape, numpy's name of its type."""
+    """One input.
+
+    Attributes:
+        name: None for the next argument of forward.
+        shape: Its sizes; where one stays open, that at opt.
+        dtype: numpy's name of its type.
+        ranges: For each axis whose size stays open, what it may be.
+    """
 
     name: str | None
     shape: tuple[int, ...]
     dtype: str = "float32"
+    ranges: Mapping[int, SizeRange] = field(default_factory=dict, hash=False)
+
+    def at(self, moment: Moment) -> InputSpec:
+        """The same input, fixed at one end of its ranges, or at opt."""
+        shape = list(self.shape)
+        for axis, size in self.ranges.items():
+            shape[axis] = getattr(size, moment)
+        return replace(self, shape=tuple(shape), ranges={})
 
 
 @dataclass(frozen=True)
@@ -70,13 +124,15 @@ class Samples:
 
 
 def parse_input(text: str) -> InputSpec:
-    """Read `[NAME:]1x3x224x224[:dtype]`.
+    """Read `[NAME:]1x3x224x224[:dtype]`; a size is a number, or a range MIN..MAX or MIN..OPT..MAX.
+
+    Where OPT is not said it is MAX, as trtexec has it where it is given no --optShapes.
 
     Raises:
         InputError: Anything else; the message shows the right form.
     """
     parts = text.strip().split(":")
-    is_shape = [bool(re.fullmatch(r"\d+(x\d+)*", part)) for part in parts]
+    is_shape = [bool(re.fullmatch(rf"{_SIZE}(x{_SIZE})*", part)) for part in parts]
     if not 1 <= len(parts) <= 3 or True not in is_shape[:2]:
         raise InputError(f"The input {text!r} holds no shape.", _FORM)
     at = is_shape.index(True)
@@ -85,10 +141,43 @@ def parse_input(text: str) -> InputSpec:
         raise InputError(f"The input {text!r} is not understood.", _FORM)
     if dtype and dtype[0] not in DTYPES:
         raise InputError(f"The input {text!r} names no known dtype.", f"Known: {', '.join(DTYPES)}. {_FORM}")
-    shape = tuple(int(size) for size in parts[at].split("x"))
-    if 0 in shape or prod(shape) > _MOST_ELEMENTS:
+    sizes = [_range(size, text) for size in parts[at].split("x")]
+    if any(size.min < 1 for size in sizes) or prod(size.max for size in sizes) > _MOST_ELEMENTS:
         raise InputError(f"The shape in {text!r} must have sizes above 0 and at most 2^31 elements.", _FORM)
-    return InputSpec(name, shape, *dtype)
+    ranges = {axis: size for axis, size in enumerate(sizes) if size.min < size.max}
+    return InputSpec(name, tuple(size.opt for size in sizes), (dtype or ["float32"])[0], ranges)
+
+
+def _range(size: str, text: str) -> SizeRange:
+    """8, 1..8 or 1..4..8 as a range; a plain number is one of a single size."""
+    numbers = [int(number) for number in size.split("..")]
+    if numbers != sorted(numbers):
+        raise InputError(
+            f"The range {size} in {text!r} does not go up.", "Write MIN..MAX or MIN..OPT..MAX, say 1..4..8."
+        )
+    return SizeRange(numbers[0], numbers[len(numbers) // 2], numbers[-1])
+
+
+def sizes_at(moment: Moment, ranges: Mapping[str, SizeRange]) -> dict[str, int]:
+    """Every open size, by its name in the graph, at one end of its range or at opt."""
+    return {name: getattr(size, moment) for name, size in ranges.items()}
+
+
+def shape_at(value: ir.Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape of a graph's input with each open size as in `sizes`, and 1 where that does not say.
+
+    Raises:
+        InputError: The input states no shape.
+    """
+    if value.shape is None:
+        raise InputError(f"The network's input {value.name!r} states no shape.", "Export it with one.")
+    return tuple(size if isinstance(size, int) else sizes.get(str(size), 1) for size in value.shape)
+
+
+def words_for(name: str | None, shape: Iterable[object], dtype: str) -> str:
+    """What --input takes for an input: tokens:1..8x128:int64."""
+    words = [name, "x".join(map(str, shape)), *([dtype] if dtype != "float32" else [])]
+    return ":".join(filter(None, words))
 
 
 def read_samples(path: str | Path) -> Samples:
@@ -124,8 +213,15 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "it is empty"
 
 
-def split_samples(samples: Samples, model: ir.Model) -> list[dict[str, Array]]:
+def split_samples(
+    samples: Samples, model: ir.Model, sizes: Mapping[str, int] | None = None
+) -> list[dict[str, Array]]:
     """The samples as feeds of `model`: batches of its own size, the last one filled up with its last sample.
+
+    Args:
+        samples: The user's inputs.
+        model: What takes them.
+        sizes: What its open sizes are to be, by name; 1 where that does not say.
 
     Raises:
         InputError: Names, shapes or dtypes do not fit; the message names the input.
@@ -137,7 +233,7 @@ def split_samples(samples: Samples, model: ir.Model) -> list[dict[str, Array]]:
         )
     batch = 1
     for name, value in wanted.items():
-        array, shape, dtype = samples.arrays[name], _sizes(value), _dtype(value)
+        array, shape, dtype = samples.arrays[name], shape_at(value, sizes or {}), _dtype(value)
         if array.shape[1:] != shape[1:] or not shape:
             raise InputError(
                 f"{samples.name}: input {name!r} has samples of shape {array.shape[1:]}, "
@@ -161,8 +257,12 @@ def _filled(part: Array, batch: int) -> Array:
     return np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
 
 
-def random_inputs(model: ir.Model, count: int, seed: int = 0) -> list[dict[str, Array]]:
-    """`count` feeds of `model`, the same for the same seed; a symbolic size is taken as 1.
+def random_inputs(
+    model: ir.Model, count: int, seed: int = 0, sizes: Sequence[Mapping[str, int]] = ()
+) -> list[dict[str, Array]]:
+    """`count` feeds of `model`, the same for the same seed.
+
+    Each has the open sizes that `sizes` has in its place, by name; 1 where that does not say.
 
     Floats are standard normal. 8-bit integers span their type. Wider integers are indices below the smallest
     table they reach, or 0 and 1 (a mask's values) where they reach none.
@@ -171,9 +271,10 @@ def random_inputs(model: ir.Model, count: int, seed: int = 0) -> list[dict[str, 
     feeds = []
     for index in range(count):
         draw = np.random.default_rng([seed, index])
+        own = sizes[index] if sizes else {}
         feeds.append(
             {
-                value.name or "": _draw(draw, _sizes(value), _dtype(value), limits[value.name or ""])
+                value.name or "": _draw(draw, shape_at(value, own), _dtype(value), limits[value.name or ""])
                 for value in model.graph.inputs
             }
         )
@@ -215,12 +316,6 @@ def _tables(value: ir.Value, seen: set[ir.Value]) -> Iterator[int]:
         elif node.op_type in _CARRIERS:
             for output in node.outputs:
                 yield from _tables(output, seen)
-
-
-def _sizes(value: ir.Value) -> tuple[int, ...]:
-    if value.shape is None:
-        raise InputError(f"The network's input {value.name!r} states no shape.", "Export it with one.")
-    return tuple(size if isinstance(size, int) else 1 for size in value.shape)
 
 
 def _dtype(value: ir.Value) -> np.dtype[Any]:

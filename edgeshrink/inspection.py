@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from edgeshrink import checkpoint
 from edgeshrink.bake.explain import LayerChange
 from edgeshrink.checkpoint import CheckpointContents, LayerFacts
-from edgeshrink.cost import Cost, cost
+from edgeshrink.cost import Cost
 from edgeshrink.manifest import PassRecord, Source
-from edgeshrink.pipeline import Progress, Request, bake, load_network, read_checkpoint, silent, source_of
+from edgeshrink.pipeline import (
+    Progress,
+    Request,
+    bake,
+    cost_at_opt,
+    load_network,
+    read_checkpoint,
+    silent,
+    source_of,
+)
 
 __all__ = ["Forecast", "Inspection", "inspect"]
 
@@ -62,9 +71,9 @@ def inspect(request: Request, progress: Progress = silent) -> Inspection:
             return _inspection(source_of(contents, request), contents, None, contents.warnings)
     network, traced = load_network(request, progress, reading=reading)
     model = traced.model
-    before = cost(model)
+    before = cost_at_opt(model, traced.ranges)
     baked = bake(model, progress)
-    forecast = Forecast(baked.passes, baked.layers, before, cost(model))
+    forecast = Forecast(baked.passes, baked.layers, before, cost_at_opt(model, traced.ranges))
     return _inspection(network.source, network.contents, forecast, network.warnings)
 
 

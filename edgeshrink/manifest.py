@@ -12,6 +12,7 @@ import numpy as np
 import edgeshrink
 from edgeshrink.digest import sha256_of
 from edgeshrink.errors import InputError
+from edgeshrink.inputs import Moment, shape_at, sizes_at
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from edgeshrink.bake.explain import LayerChange
     from edgeshrink.cost import Cost
     from edgeshrink.devices import Device
-    from edgeshrink.inputs import Array
+    from edgeshrink.inputs import Array, SizeRange
     from edgeshrink.lint import Finding
-    from edgeshrink.lower import LowerReport
+    from edgeshrink.lower import LowerReport, NarrowInterface
     from edgeshrink.proof import Proof
     from edgeshrink.verify import Parity
 
@@ -88,6 +89,14 @@ class PassRecord:
         """Lowering as a pass: how many nodes each rule rewrote."""
         return PassRecord("Lower", True, report.changed, dict(report.rules))
 
+    @staticmethod
+    def of_narrowing(narrow: NarrowInterface) -> PassRecord:
+        """The interface's types as a pass: how many inputs and outputs changed."""
+        detail = {"inputs": narrow.inputs, "outputs": narrow.outputs}
+        return PassRecord(
+            "NarrowInterface", narrow.exact, bool(narrow.warnings), {k: n for k, n in detail.items() if n}
+        )
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -134,13 +143,13 @@ class Interface:
     outputs: list[dict[str, Any]]
 
     @staticmethod
-    def of(model: ir.Model) -> Interface:
-        """Read it off a model."""
+    def of(model: ir.Model, ranges: Mapping[str, SizeRange] | None = None) -> Interface:
+        """Read it off a model; `ranges` says what its open sizes may be, by name."""
         graph = model.graph
         return Interface(
             graph.opset_imports[""],
             model.ir_version,
-            [_describe(value) for value in graph.inputs],
+            [_describe(value) | _profile(value, ranges or {}) for value in graph.inputs],
             [_describe(value) for value in graph.outputs],
         )
 
@@ -151,6 +160,14 @@ def _describe(value: ir.Value) -> dict[str, Any]:
     return {"name": value.name, "shape": shape, "dtype": str(value.dtype and value.dtype.numpy())}
 
 
+def _profile(value: ir.Value, ranges: Mapping[str, SizeRange]) -> dict[str, Any]:
+    """The shapes of an optimization profile, `min`, `opt` and `max`, where sizes of an input are open."""
+    if not any(str(size) in ranges for size in value.shape or ()):
+        return {}
+    moments: tuple[Moment, ...] = ("min", "opt", "max")
+    return {moment: list(shape_at(value, sizes_at(moment, ranges))) for moment in moments}
+
+
 @dataclass(frozen=True)
 class Made:
     """What was made of a network.
@@ -158,10 +175,11 @@ class Made:
     Attributes:
         exporter: What wrote the graph: torch's exporter, its older one, or an .onnx file.
         interface: The baked model from outside.
-        passes: Every pass in order, lowering last.
+        passes: Every pass in order, lowering and what follows it last.
         layers: Every layer with constant weights, before and after.
         before, after: Figures of the lowered network without and with baking.
         lint: What the device's parser is said to refuse, misread or run slowly.
+        warnings: What the user should know of it, one sentence each.
     """
 
     exporter: str
@@ -171,12 +189,17 @@ class Made:
     before: Cost
     after: Cost
     lint: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def build_manifest(
     source: Source, device: Device, made: Made, proof: Proof, samples_from: str, warnings: Sequence[str]
 ) -> dict[str, Any]:
     """Put together the document of a bundle; every value is plain JSON.
+
+    `inputs` and `outputs` state name, shape and dtype as the device sees them; an open size stands in `shape`
+    by its name, and such an input has three more shapes, of numbers alone: `min`, `opt` and `max`, the
+    optimization profile to build the engine with. The bundle's samples are at opt.
 
     `parity` holds the worst over all comparisons, and under `against` each by itself: `baseline` is the same
     network before baking, `torch` the network in torch, `file` an .onnx file as it came.
@@ -196,7 +219,7 @@ def build_manifest(
         "after": asdict(made.after),
         "layers": [asdict(layer) for layer in made.layers],
         "lint": [asdict(finding) for finding in made.lint],
-        "warnings": list(warnings),
+        "warnings": [*warnings, *made.warnings],
     }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Literal
@@ -13,8 +13,9 @@ import onnx_ir as ir
 import onnx_ir.passes.common as passes
 
 from edgeshrink.errors import InputError, no_such_file
+from edgeshrink.graph.open_sizes import fixed
 from edgeshrink.graph.shapes import infer_shapes
-from edgeshrink.inputs import InputSpec, random_inputs
+from edgeshrink.inputs import InputSpec, SizeRange, random_inputs, sizes_at
 from edgeshrink.onnx_guard import require_small, require_sound
 from edgeshrink.verify import compare_outputs, run_onnx
 
@@ -33,18 +34,21 @@ class Traced:
         model: The graph; from torch its inputs are named after forward's arguments.
         exporter: What wrote it: torch's own exporter, its older one (the fallback), or a .onnx file.
         warnings: What the user should know about the way here, a sentence each.
+        ranges: What each open size may be, by its name in the graph.
     """
 
     model: ir.Model
     exporter: Literal["dynamo", "legacy", "onnx"]
     warnings: tuple[str, ...] = ()
+    ranges: Mapping[str, SizeRange] = field(default_factory=dict)
 
 
 def read_onnx(path: str | Path, inputs: Sequence[InputSpec] = ()) -> Traced:
     """Read a .onnx file, its external data included, and check it.
 
-    Sizes that the file leaves open are taken from `inputs`, by name or in order; a batch that is still open
-    is fixed at 1, an opset below 13 is raised to 13, and both are told as warnings.
+    Sizes that the file leaves open are taken from `inputs`, by name or in order, and stay open where those
+    give a range; a batch that is still open is fixed at 1, an opset below 13 is raised to 13, and both are
+    told as warnings.
 
     Raises:
         InputError: It is missing, no ONNX, breaks ONNX's rules, lacks its external data, cannot be raised,
@@ -64,11 +68,14 @@ def read_onnx(path: str | Path, inputs: Sequence[InputSpec] = ()) -> Traced:
         proto = _raised(proto, path, opset)
         warnings.append(f"{path.name} is written in opset {opset}; it was raised to {OLDEST}.")
     model = _deserialized(proto, path)
-    _fix_sizes(model, inputs, path)
-    if fixed := _fix_batch(model):
-        warnings.append(f"{path.name} leaves the batch size of {', '.join(fixed)} open; it was fixed at 1.")
+    ranges = _fix_sizes(model, inputs, path)
+    if batches := _fix_batch(model, ranges):
+        names = ", ".join(batches)
+        warnings.append(f"{path.name} leaves the batch size of {names} open; it was fixed at 1.")
     _require_bounded_values(model, path)
-    return Traced(model, "onnx", tuple(warnings))
+    if ranges:
+        _require_bounded_values(fixed(model, sizes_at("max", ranges)), path)
+    return Traced(model, "onnx", tuple(warnings), ranges)
 
 
 def load_onnx(path: str | Path) -> ir.Model:
@@ -151,9 +158,14 @@ def _difference(before: ir.Model, after: ir.Model) -> str:
     return "" if parity.ok else parity.worst
 
 
-def _fix_sizes(model: ir.Model, inputs: Sequence[InputSpec], path: Path) -> None:
-    """Give the graph's inputs the shapes the user said, where they fit; nothing but a batch may stay open."""
+def _fix_sizes(model: ir.Model, inputs: Sequence[InputSpec], path: Path) -> dict[str, SizeRange]:
+    """Give the graph's inputs the shapes the user said, where they fit; nothing but a batch may stay open.
+
+    Returns:
+        The ranges of sizes that are to stay open, by name.
+    """
     by_name = {value.name: value for value in model.graph.inputs}
+    ranges: dict[str, SizeRange] = {}
     for index, spec in enumerate(inputs):
         unnamed = model.graph.inputs[index] if index < len(model.graph.inputs) else None
         value = by_name.get(spec.name) if spec.name else unnamed
@@ -163,21 +175,55 @@ def _fix_sizes(model: ir.Model, inputs: Sequence[InputSpec], path: Path) -> None
             raise InputError(
                 f"{path} has no input {spec.name or index} of shape {shape}.", f"It takes {takes}."
             )
+        _require_free(value, spec, path)
         if any(not isinstance(size, int) for size in value.shape):
-            value.shape = ir.Shape(spec.shape)
+            value.shape = ir.Shape(_opened(value, spec, ranges))
             _infer_anew(model)
     for value in model.graph.inputs:
-        rest = list(value.shape or ())[1:]
-        if any(not isinstance(size, int) for size in rest):
-            sizes = ", ".join(str(size) for size in rest if not isinstance(size, int))
-            example = "x".join("1" if i == 0 else str(s) for i, s in enumerate(value.shape or ()))
+        _require_known(value, ranges, path)
+    return ranges
+
+
+def _require_free(value: ir.Value, spec: InputSpec, path: Path) -> None:
+    """Refuse a range for a size that the file fixes."""
+    for axis, size in spec.ranges.items():
+        there = (value.shape or ())[axis]
+        if isinstance(there, int):
             raise InputError(
-                f"{path} leaves sizes of input {value.name!r} open: {sizes}.",
-                f"Give them with --input {value.name}:{example}, numbers for the names, or with --samples.",
+                f"{path} fixes axis {axis} of input {value.name!r} at {there}, so it cannot be {size}.",
+                f"Give {there} there, or export the file with that axis open.",
             )
 
 
+def _opened(value: ir.Value, spec: InputSpec, ranges: dict[str, SizeRange]) -> list[int | str]:
+    """The shape with the user's numbers, and names for what is to stay open; its ranges are added."""
+    shape: list[int | str] = list(spec.shape)
+    for axis, size in spec.ranges.items():
+        there = (value.shape or ())[axis]
+        named = isinstance(there, ir.SymbolicDim) and there.value is not None
+        shape[axis] = name = str(there) if named else f"{value.name}_{axis}"
+        if ranges.setdefault(name, size) != size:
+            raise InputError(
+                f"The size {name!r} is given as {ranges[name]} and, for input {value.name!r}, as {size}.",
+                "The file says that they are the same: give both inputs the same range.",
+            )
+    return shape
+
+
+def _require_known(value: ir.Value, ranges: Mapping[str, SizeRange], path: Path) -> None:
+    """Refuse an input that leaves more than its batch open without a range."""
+    unknown = [s for s in list(value.shape or ())[1:] if not isinstance(s, int) and str(s) not in ranges]
+    if unknown:
+        sizes = ", ".join(str(size) for size in unknown)
+        example = "x".join("1" if i == 0 else str(s) for i, s in enumerate(value.shape or ()))
+        raise InputError(
+            f"{path} leaves sizes of input {value.name!r} open: {sizes}.",
+            f"Give them with --input {value.name}:{example}, numbers for the names, or with --samples.",
+        )
+
+
 def _fits(shape: tuple[int, ...], declared: ir.Shape) -> bool:
+    """Whether an input of these sizes at opt can be what the file declares."""
     sizes = list(declared)
     return len(sizes) == len(shape) and all(
         not isinstance(size, int) or size == given for size, given in zip(sizes, shape, strict=True)
@@ -206,13 +252,15 @@ def _infer_anew(model: ir.Model) -> None:
     infer_shapes(model)
 
 
-def _fix_batch(model: ir.Model) -> list[str]:
-    """Make the first dimension 1 in every input where it is symbolic; shapes inside are inferred anew."""
-    fixed = []
+def _fix_batch(model: ir.Model, ranges: Mapping[str, SizeRange]) -> list[str]:
+    """Make the first dimension 1 in every input where it is open without a range; shapes follow."""
+    batches = []
     for value in model.graph.inputs:
-        if value.shape is not None and value.shape.rank() and not isinstance(value.shape[0], int):
+        if value.shape is None or not value.shape.rank():
+            continue
+        if not isinstance(value.shape[0], int) and str(value.shape[0]) not in ranges:
             value.shape = ir.Shape([1, *value.shape[1:]])
-            fixed.append(str(value.name))
-    if fixed:
+            batches.append(str(value.name))
+    if batches:
         _infer_anew(model)
-    return fixed
+    return batches

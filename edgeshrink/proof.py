@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from edgeshrink.errors import EdgeshrinkError, InputError, ParityError
-from edgeshrink.inputs import Array, Samples, random_inputs, split_samples
+from edgeshrink.inputs import Array, Samples, SizeRange, random_inputs, sizes_at, split_samples
 from edgeshrink.manifest import PROVEN_AGAINST, Accuracy
 from edgeshrink.verify import Feed, Parity, compare_outputs, require, run_onnx, run_torch
 
@@ -32,7 +32,10 @@ Outputs = tuple[str, list[dict[str, Array]]]
 """What kind of network ran, `torch` or `file`, and its outputs, one dictionary an input."""
 
 RANDOM_INPUTS = 32
-"""How many random inputs every export is verified with, beside the user's own samples."""
+"""How many random inputs every export is verified with, beside the user's own samples.
+
+Where sizes are open, they are shared out among opt, min, max and sizes between.
+"""
 
 BUNDLED_SAMPLES = 64
 """At most how many inputs travel in the bundle for the parity check on the device."""
@@ -44,33 +47,101 @@ _NOT_TRACEABLE = (
 )
 
 
+Types = Mapping[str, "np.dtype[Any]"]
+"""Element types of inputs and outputs, by name."""
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What a network is proven with.
 
     Attributes:
-        feeds: The user's samples in batches of the network's own size, then random inputs.
+        feeds: The user's samples in batches of the network's own size, or of opt where that is open, then
+            random inputs; in the types that the user's network takes.
         given: How many of them hold the user's samples.
         labels: One class index a sample, or None.
         origin: Where they come from, for the manifest.
+        at_opt: How many of them, from the first on, have all open sizes at opt; None for all.
+        device_types: Inputs and outputs that have another type on the device, and that type.
     """
 
     feeds: list[dict[str, Array]]
     given: int
     labels: Array | None
     origin: str
+    at_opt: int | None = None
+    device_types: Types = field(default_factory=dict)
+
+    @property
+    def device_feeds(self) -> list[dict[str, Array]]:
+        """The same in the types that the device takes."""
+        return [_cast(feed, self.device_types) for feed in self.feeds] if self.device_types else self.feeds
 
 
-def inputs_for(model: ir.Model, samples: Samples | None, seed: int) -> Inputs:
+def inputs_for(
+    model: ir.Model,
+    samples: Samples | None,
+    seed: int,
+    ranges: Mapping[str, SizeRange] | None = None,
+    device_types: Types | None = None,
+) -> Inputs:
     """The user's samples, if any, and 32 random inputs from a fixed seed.
 
+    Args:
+        model: What takes them, in its own types.
+        samples: The user's.
+        seed: Of the random ones.
+        ranges: What each open size may be, by name. Samples are run at opt, as the device will measure it.
+        device_types: Inputs and outputs that are narrower on the device. Numbers are rounded to those types,
+            so that all networks get the same ones.
+
     Raises:
-        InputError: The samples do not fit the network.
+        InputError: The samples do not fit the network, or an integer not the device's type.
     """
-    given = split_samples(samples, model) if samples else []
-    drawn = random_inputs(model, RANDOM_INPUTS, seed)
+    ranges, types = ranges or {}, device_types or {}
+    given = split_samples(samples, model, sizes_at("opt", ranges)) if samples else []
+    sizes, at_opt = _sizes_to_try(ranges, seed)
+    drawn = random_inputs(model, RANDOM_INPUTS, seed, sizes)
     origin = samples.name if samples else f"random, seed {seed}"
-    return Inputs([*given, *drawn], len(given), samples.labels if samples else None, origin)
+    feeds = [_representable(feed, types, origin) for feed in (*given, *drawn)]
+    labels = samples.labels if samples else None
+    return Inputs(feeds, len(given), labels, origin, len(given) + at_opt, types)
+
+
+def _sizes_to_try(ranges: Mapping[str, SizeRange], seed: int) -> tuple[list[dict[str, int]], int]:
+    """The open sizes of each random input: at opt, min, max and between, as many each; and how many at opt.
+
+    Those at opt come first, and are the rest where the number does not divide.
+    """
+    opt, *ends = (sizes_at(moment, ranges) for moment in ("opt", "min", "max"))
+    ends = [end for end in ends if end != opt]
+    share = RANDOM_INPUTS // (len(ends) + 2) if ranges else 0
+    draw = np.random.default_rng(seed)
+    between = [
+        {name: int(draw.integers(size.min, size.max, endpoint=True)) for name, size in ranges.items()}
+        for _ in range(share)
+    ]
+    others = [*(end for end in ends for _ in range(share)), *between]
+    at_opt = RANDOM_INPUTS - len(others)
+    return [*[opt] * at_opt, *others], at_opt
+
+
+def _representable(feed: Feed, types: Types, origin: str) -> dict[str, Array]:
+    """A feed in its own types, of numbers that the device's types hold as well."""
+    narrow = _cast(feed, types)
+    for name in feed.keys() & types.keys():
+        beyond = feed[name][narrow[name] != feed[name]]
+        if feed[name].dtype.kind in "iu" and beyond.size:
+            raise InputError(
+                f"{origin}: input {name!r} holds {beyond.flat[0]}, and the device takes it as {types[name]}.",
+                "Give samples within 32 bits, or choose a device with TensorRT 9 or newer.",
+            )
+    return {name: narrow[name].astype(array.dtype, copy=False) for name, array in feed.items()}
+
+
+def _cast(feed: Feed, types: Types) -> dict[str, Array]:
+    with np.errstate(over="ignore"):
+        return {name: array.astype(types.get(name, array.dtype), copy=False) for name, array in feed.items()}
 
 
 @dataclass(frozen=True)
@@ -155,17 +226,28 @@ def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs
     Raises:
         ParityError: The baked network differs from the one before baking, or from what was given.
     """
-    feeds, given = inputs.feeds, inputs.given
+    feeds, given = inputs.device_feeds, inputs.given
     before, after = run_onnx(baseline, feeds), run_onnx(baked, feeds)
     origin, outputs_given = as_given.result()
     parities = {}
     for name, outputs in (("baseline", before), (origin, outputs_given)):
-        parities[name] = _compare(outputs, after, given)
+        parities[name] = _compare(outputs, _in_types_of(outputs, after, inputs.device_types), given)
         hint = _NOT_TRACEABLE if name == "torch" else ""
         require(parities[name], f"The baked network against {PROVEN_AGAINST[name]}", hint)
-    kept = min(given or len(feeds), BUNDLED_SAMPLES)
+    kept = min(given or inputs.at_opt or len(feeds), BUNDLED_SAMPLES)
     accuracy = Accuracy.measure(inputs.labels, before[:given], after[:given])
     return Proof(parities, accuracy, feeds[:kept], before[:kept])
+
+
+def _in_types_of(expected: Sequence[Feed], actual: Sequence[Feed], narrowed: Types) -> Sequence[Feed]:
+    """What the device's network gave, in the types of what is expected: the wider hold all of the narrower.
+
+    An integer beyond 32 bits then differs from what the narrow type made of it.
+    """
+    if not narrowed or not expected:
+        return actual
+    types = {name: array.dtype for name, array in expected[0].items() if name in narrowed}
+    return [_cast(outputs, types) for outputs in actual]
 
 
 def _compare(expected: Sequence[Feed], actual: Sequence[Feed], given: int) -> Parity:

@@ -12,14 +12,18 @@ from torch.utils import _pytree as pytree
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec
 
-__all__ = ["bind_inputs", "call_arguments", "flat_outputs", "run_module"]
+__all__ = ["bind_inputs", "call_arguments", "example", "flat_outputs", "run_module"]
 
 
-def bind_inputs(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> dict[str, torch.Tensor]:
-    """Example tensors by the name of the argument they go to, in forward's order."""
+def bind_inputs(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> dict[str, InputSpec]:
+    """The inputs by the name of the argument they go to, in forward's order.
+
+    Raises:
+        InputError: They do not fit forward; the message names the argument.
+    """
     parameters = inspect.signature(module.forward).parameters.values()
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return {spec.name or f"input_{index}": _example(spec) for index, spec in enumerate(inputs)}
+        return {spec.name or f"input_{index}": spec for index, spec in enumerate(inputs)}
     names = [
         p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
@@ -42,14 +46,14 @@ def bind_inputs(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> dict[st
             f"The shape of the network's input {missing[0]!r} is not known.",
             f"{_takes(module, names)} Give one --input each, for example --input {missing[0]}:1x3x224x224.",
         )
-    return {name: _example(given[name]) for name in names if name in given}
+    return {name: given[name] for name in names if name in given}
 
 
 def _takes(module: torch.nn.Module, names: Sequence[str]) -> str:
     return f"{type(module).__name__}.forward takes: {', '.join(names) or 'nothing'}."
 
 
-def _example(spec: InputSpec) -> torch.Tensor:
+def example(spec: InputSpec) -> torch.Tensor:
     """Standard normal floats from a fixed seed; integers are 0, which every table and every mask accepts."""
     dtype: torch.dtype = getattr(torch, spec.dtype)
     if dtype.is_floating_point:

@@ -18,9 +18,10 @@ import onnx_ir.passes.common as passes
 import torch
 
 from edgeshrink.errors import EdgeshrinkError, InputError
-from edgeshrink.inputs import InputSpec
+from edgeshrink.inputs import InputSpec, Moment
 from edgeshrink.onnx_reader import Traced
-from edgeshrink.signature import bind_inputs, call_arguments, flat_outputs, run_module
+from edgeshrink.open_axes import OpenAxes
+from edgeshrink.signature import bind_inputs, call_arguments, example, flat_outputs, run_module
 
 __all__ = ["OPSET", "Traced", "trace_module"]
 
@@ -31,26 +32,37 @@ def trace_module(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> Traced
     """Export `module`, put in eval mode, for the shapes of `inputs`.
 
     Graph inputs bear the names of forward's arguments. A single output is called `output`, several ones
-    `output_0`, `output_1`..., those of a dictionary by their keys.
+    `output_0`, `output_1`..., those of a dictionary by their keys. Open sizes are named by `OpenAxes`.
 
     Raises:
-        InputError: The inputs do not fit forward, or a layer fails on them (the message names the layer).
+        InputError: The inputs do not fit forward, a layer fails on them (the message names the layer), or the
+            network does not allow a size to stay open (the message names the axis).
         EdgeshrinkError: Neither of torch's exporters can write the network.
     """
     module.eval()
-    args = bind_inputs(module, inputs)
+    specs = bind_inputs(module, inputs)
     before = _weights(module)
-    returned = _run_once(module, args)
+    axes = OpenAxes(specs)
+    returned = _run_once(module, _examples(specs, "opt"))
+    for moment in ("min", "max") if axes.ranges else ():
+        _run_once(module, _examples(specs, moment))
     replaced = [name for name, tensor, data in before if tensor.data_ptr() != data.data_ptr()]
     del before
     outputs = flat_outputs(returned)
     if not outputs:
         raise EdgeshrinkError("The network returns no tensor, so there is nothing to export.")
+    args = _examples(specs, "max")  # not min: torch takes a 1 for a size that is always 1
     with _quiet() as told, _returning_tensors(module):
-        model, exporter = _export(module, args, replaced, told)
+        model, exporter = _export(module, args, axes, replaced, told)
     _refuse_frozen_branches(told)
+    _require_open(model, axes)
     _name_outputs(model, list(outputs))
-    return Traced(model, exporter, tuple(dict.fromkeys(told)))
+    return Traced(model, exporter, tuple(dict.fromkeys(told)), axes.ranges)
+
+
+def _examples(specs: Mapping[str, InputSpec], moment: Moment) -> dict[str, torch.Tensor]:
+    """What to run the network on, open sizes at one end of their ranges or at opt."""
+    return {name: example(spec.at(moment)) for name, spec in specs.items()}
 
 
 def _weights(module: torch.nn.Module) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
@@ -60,7 +72,11 @@ def _weights(module: torch.nn.Module) -> list[tuple[str, torch.Tensor, torch.Ten
 
 
 def _export(
-    module: torch.nn.Module, args: Mapping[str, torch.Tensor], replaced: Sequence[str], told: list[str]
+    module: torch.nn.Module,
+    args: Mapping[str, torch.Tensor],
+    axes: OpenAxes,
+    replaced: Sequence[str],
+    told: list[str],
 ) -> tuple[ir.Model, Literal["dynamo", "legacy"]]:
     """Export by torch's exporter, else by its legacy one, and say so in `told`.
 
@@ -70,10 +86,20 @@ def _export(
     try:
         if replaced:
             raise NotImplementedError(f"it cannot follow a forward that sets {replaced[0]}.data")
-        return _export_dynamo(module, args), "dynamo"
+        return _export_dynamo(module, args, axes), "dynamo"
     except Exception as error:  # torch raises whatever the module and its own parts raise
+        if refusal := axes.refusal(error):
+            raise refusal from error
         told.append(f"torch's exporter failed ({_reason(error)}); its legacy exporter was used.")
-        return _export_legacy(module, args, error), "legacy"
+        return _export_legacy(module, args, axes, error), "legacy"
+
+
+def _require_open(model: ir.Model, axes: OpenAxes) -> None:
+    """Refuse a graph whose sizes are not open where they were to be."""
+    for value in model.graph.inputs:
+        for axis, name in axes.named.get(value.name or "", {}).items():
+            if value.shape is None or str(value.shape[axis]) != name:
+                raise axes.cannot(name, "torch's exporter fixed it")
 
 
 def _refuse_frozen_branches(told: Sequence[str]) -> None:
@@ -146,22 +172,31 @@ def _shape(value: torch.Tensor) -> str:
     return "x".join(map(str, value.shape)) + f":{str(value.dtype).removeprefix('torch.')}"
 
 
-def _export_dynamo(module: torch.nn.Module, args: Mapping[str, torch.Tensor]) -> ir.Model:
+def _export_dynamo(module: torch.nn.Module, args: Mapping[str, torch.Tensor], axes: OpenAxes) -> ir.Model:
     positional, named = call_arguments(module, args)
-    program = torch.onnx.export(
-        module,
+    dynamic: dict[str, Any] = {}
+    program: torch.nn.Module | torch.export.ExportedProgram = module
+    if axes.ranges:  # by torch.export itself, as the exporter would let an axis be fixed without a word
+        dims = axes.dims(module, args)
+        program = torch.export.export(module, positional, named, dynamic_shapes=dims)
+        dynamic = {"dynamic_shapes": axes.names(module, args)}
+    exported = torch.onnx.export(
+        program,
         positional,
         kwargs=named,
         dynamo=True,
         opset_version=OPSET,
         verbose=False,
         input_names=list(args),
+        **dynamic,
     )
-    assert program is not None
-    return program.model
+    assert exported is not None
+    return exported.model
 
 
-def _export_legacy(module: torch.nn.Module, args: Mapping[str, torch.Tensor], first: Exception) -> ir.Model:
+def _export_legacy(
+    module: torch.nn.Module, args: Mapping[str, torch.Tensor], axes: OpenAxes, first: Exception
+) -> ir.Model:
     buffer = io.BytesIO()
     positional, named = call_arguments(module, args)
     try:
@@ -172,6 +207,7 @@ def _export_legacy(module: torch.nn.Module, args: Mapping[str, torch.Tensor], fi
             dynamo=False,
             opset_version=17,
             input_names=list(args),
+            dynamic_axes=axes.named,
             verbose=False,
         )
     except Exception as second:

@@ -8,13 +8,23 @@ What is computed between stays as it was: the parser narrows that, and lint tell
 from __future__ import annotations
 
 import onnx_ir as ir
+from onnx_ir.passes.common import NameFixPass
 
 from edgeshrink.lower.target import Target
 
-__all__ = ["NARROWER", "NarrowInterface"]
+__all__ = ["NARROWER", "NarrowInterface", "narrow_types"]
 
 NARROWER = {ir.DataType.INT64: ir.DataType.INT32, ir.DataType.DOUBLE: ir.DataType.FLOAT}
 FIRST_WIDE = (9, 0)  # TensorRT
+
+
+def narrow_types(graph: ir.Graph, target: Target) -> dict[str, ir.DataType]:
+    """What the pass makes of the inputs and outputs of `graph`: the new type of each that it changes."""
+    parser = target.parser
+    if parser is None or tuple(int(part) for part in parser.version.split(".")[:2]) >= FIRST_WIDE:
+        return {}
+    values = (*(value for value in graph.inputs if value.name not in graph.initializers), *graph.outputs)
+    return {value.name or "": NARROWER[value.dtype] for value in values if value.dtype in NARROWER}
 
 
 class NarrowInterface(ir.passes.InPlacePass):
@@ -22,6 +32,9 @@ class NarrowInterface(ir.passes.InPlacePass):
 
     Attributes:
         warnings: What the user must know, one sentence an input or output that changed its type.
+        inputs, outputs: How many of each changed.
+        integers: The names of inputs that were INT64.
+        exact: Whether values that fit 32 bits stay as they are: integers do, and double is rounded.
     """
 
     def __init__(self, target: Target) -> None:
@@ -29,49 +42,53 @@ class NarrowInterface(ir.passes.InPlacePass):
         super().__init__()
         self.target = target
         self.warnings: list[str] = []
+        self.inputs = self.outputs = 0
+        self.integers: list[str] = []
+        self.exact = True
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """The values that come in cannot be known here, so each is told as a warning."""
-        parser = self.target.parser
-        if parser is None or tuple(int(part) for part in parser.version.split(".")[:2]) >= FIRST_WIDE:
-            return ir.passes.PassResult(model, modified=False)
-        return ir.passes.PassResult(model, modified=self._narrow(model.graph))
-
-    def _narrow(self, graph: ir.Graph) -> bool:
-        for value in [value for value in graph.inputs if value.dtype in NARROWER]:
-            if value.name not in graph.initializers:
-                self._narrow_input(graph, value)
+        graph, types = model.graph, narrow_types(model.graph, self.target)
+        for value in [value for value in graph.inputs if value.name in types]:
+            self._narrow_input(graph, value)
         for index, value in enumerate(list(graph.outputs)):
-            if value.dtype in NARROWER and not value.is_graph_input():
+            if value.name in types and not value.is_graph_input():
                 self._narrow_output(graph, index, value)
-        return bool(self.warnings)
+        if types:
+            NameFixPass()(model)
+        return ir.passes.PassResult(model, modified=bool(types))
 
     def _narrow_input(self, graph: ir.Graph, value: ir.Value) -> None:
-        wide = value.dtype
+        wide, uses = value.dtype, list(value.uses())
         assert wide is not None
-        uses = list(value.uses())
-        cast = ir.node("Cast", [value], {"to": wide})
+        value.type = ir.TensorType(NARROWER[wide])  # a new one, as copies of a model share their types
+        self.inputs += 1
+        if wide == ir.DataType.INT64:
+            self.integers.append(value.name or "")
+        self._warn("input", value.name, wide)
+        if not uses:
+            return
+        cast = ir.node("Cast", [value], {"to": wide}, name=f"{value.name}/Cast")
         (inner,) = cast.outputs
         inner.name, inner.shape, inner.dtype = f"{value.name}_{wide.name.lower()}", value.shape, wide
         for use in uses:
             use.node.replace_input_with(use.idx, inner)
-        graph.outputs[:] = [inner if output is value else output for output in graph.outputs]
-        value.dtype = NARROWER[wide]
         graph.insert_before(graph[0], cast)
-        self._warn("input", value.name, wide)
 
     def _narrow_output(self, graph: ir.Graph, index: int, value: ir.Value) -> None:
         wide, name = value.dtype, value.name
         assert wide is not None
-        cast = ir.node("Cast", [value], {"to": NARROWER[wide]})
+        cast = ir.node("Cast", [value], {"to": NARROWER[wide]}, name=f"{name}/Cast")
         (outer,) = cast.outputs
         outer.name, outer.shape, outer.dtype = name, value.shape, NARROWER[wide]
         value.name = f"{name}_{wide.name.lower()}"
         graph.append(cast)
         graph.outputs[index] = outer
+        self.outputs += 1
         self._warn("output", name, wide)
 
     def _warn(self, what: str, name: str | None, wide: ir.DataType) -> None:
+        self.exact = self.exact and wide == ir.DataType.INT64
+        fits = "its values must lie within 32 bits" if wide == ir.DataType.INT64 else "it is rounded"
         narrow = NARROWER[wide]
-        fits = "whose values must lie within 32 bits" if wide == ir.DataType.INT64 else "rounded to 32 bits"
         self.warnings.append(f"The {what} {name!r} is {narrow.name} on this device, not {wide.name}: {fits}.")

@@ -35,7 +35,7 @@ def test_wide_inputs_and_outputs_are_declared_narrow_under_their_names() -> None
     ]
     assert len(rule.warnings) == 4
     assert rule.warnings[0] == (
-        "The input 'tokens' is INT32 on this device, not INT64: whose values must lie within 32 bits."
+        "The input 'tokens' is INT32 on this device, not INT64: its values must lie within 32 bits."
     )
 
 

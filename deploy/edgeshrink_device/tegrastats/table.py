@@ -72,7 +72,7 @@ class Columns:
         return [*SCALARS, *(name for group in self._groups for name in group), *LAST]
 
     def row(self, record):
-        """The record's cells in the order of `names`, "" for none; and the columns it has that are not here."""
+        """The record's cells in the order of `names`, "" for none; and which of its columns are not here."""
         fixed, groups = cells(record)
         row = [fixed.get(name, "") for name in SCALARS]
         extra = []

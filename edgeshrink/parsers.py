@@ -55,6 +55,7 @@ class Operator:
         constant_inputs: Indices of inputs that, where they are given, must be initializers or constants.
         constant_of_type: The same, of nodes whose data has a certain element type.
         nonnegative: Indices of inputs whose constants must hold no negative number.
+        required_inputs: Indices of inputs that must be given, though ONNX lets them be left out.
         values: Allowed values of an attribute, by its name, of a list for each of its elements; attributes
             that are not named are free.
         ranks: Ranks the first input may have; empty where any goes.
@@ -69,6 +70,7 @@ class Operator:
     constant_inputs: tuple[int, ...] = ()
     constant_of_type: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
     nonnegative: tuple[int, ...] = ()
+    required_inputs: tuple[int, ...] = ()
     values: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict, hash=False)
     ranks: tuple[int, ...] = ()
     traps: tuple[Trap, ...] = ()
@@ -184,6 +186,7 @@ def _operator(op_type: str, entry: Mapping[str, Any], version: str) -> Operator:
         constant_inputs=tuple(entry.get("constant_inputs", ())),
         constant_of_type=_tuples(entry.get("constant_of_type", {})),
         nonnegative=tuple(entry.get("nonnegative", ())),
+        required_inputs=tuple(entry.get("required_inputs", ())),
         values=_tuples(entry.get("values", {})),
         ranks=tuple(entry.get("ranks", ())),
         traps=tuple(

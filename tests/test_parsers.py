@@ -334,6 +334,7 @@ def test_tables_have_no_key_that_is_not_read() -> None:
         "constant_inputs",
         "constant_of_type",
         "nonnegative",
+        "required_inputs",
         "values",
         "ranks",
         "traps",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import onnx_ir as ir
+
 from edgeshrink.lint.rule import Hit, rule
 from edgeshrink.lint.subject import Subject, constant_of, input_of, is_constant, rank_of
 
@@ -34,6 +36,24 @@ def computed_weights(network: Subject) -> Iterator[Hit]:
                 "Compute them before the export; what depends on no input, `edgeshrink export` folds.",
                 node,
             )
+
+
+@rule("transposed-padding", "error")
+def transposed_padding(network: Subject) -> Iterator[Hit]:
+    """A transposed convolution over three dimensions must be padded alike on both sides (8.0 to 8.6)."""
+    for node in network.of("ConvTranspose"):
+        pads = list(node.attributes.get_ints("pads") or ())
+        asks = any("symmetric" in text for text in _restrictions(network, node))
+        if asks and rank_of(input_of(node, 0)) == 5 and pads[: len(pads) // 2] != pads[len(pads) // 2 :]:
+            yield Hit(
+                f"It is padded by {pads} over three dimensions; the parser wants the same before and after.",
+                "Pad alike in forward, and slice the rest off after it.",
+                node,
+            )
+
+
+def _restrictions(network: Subject, node: ir.Node) -> tuple[str, ...]:
+    return () if network.parser is None else network.parser.restrictions(node.op_type)
 
 
 @rule("pool-indices", "error")

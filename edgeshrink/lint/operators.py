@@ -25,6 +25,7 @@ WRITTEN = "Write it with other operations in forward"
 SEEN = frozenset({"Cast", "Clip", "Constant", "DequantizeLinear", "Einsum", "If", "MatMul", "PRelu"}) | {
     "Pad",
     "QuantizeLinear",
+    "Range",
     "Transpose",
     "Where",
 }
@@ -140,6 +141,19 @@ def _input_name(network: Subject, node: ir.Node, index: int) -> str:
     except onnx.defs.SchemaError:
         return str(index)
     return f"{index} ({formal[index].name})" if index < len(formal) else str(index)
+
+
+@rule("input-missing", "error")
+def input_missing(network: Subject) -> Iterator[Hit]:
+    """An input is left out, which ONNX allows and the parser does not."""
+    for node, entry in _listed(network):
+        for index in entry.required_inputs:
+            if input_of(node, index) is None:
+                yield Hit(
+                    f"It leaves out input {_input_name(network, node, index)}, which the parser asks for.",
+                    "Write the default of that input into the file.",
+                    node,
+                )
 
 
 @rule("negative-constant", "error")

@@ -31,6 +31,21 @@ def resize_axes(network: Subject) -> Iterator[Hit]:
             )
 
 
+@rule("resize-rounding", "error")
+def resize_rounding(network: Subject) -> Iterator[Hit]:
+    """TensorFlow's half pixels go with one way of rounding alone, in every version's importer."""
+    for node in network.of("Resize"):
+        half = network.attribute(node, "coordinate_transformation_mode") == "tf_half_pixel_for_nn"
+        rounding = network.attribute(node, "nearest_mode")
+        if half and rounding != "round_prefer_floor":
+            yield Hit(
+                f"tf_half_pixel_for_nn with nearest_mode={rounding}; the parser takes it with "
+                "round_prefer_floor alone.",
+                "Resize with another coordinate_transformation_mode.",
+                node,
+            )
+
+
 @rule("resize-by-computed-size", "warning")
 def resize_by_computed_size(network: Subject) -> Iterator[Hit]:
     """Scales must be an initializer; sizes may be computed from shapes alone."""

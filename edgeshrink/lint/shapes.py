@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.subject import Subject, input_of, sizes_of
 
 __all__: list[str] = []
 
@@ -26,6 +26,19 @@ def open_size(network: Subject) -> Iterator[Hit]:
                 f"The size {', '.join(opened)} is open without a known range: the engine cannot be built.",
                 f"Fix it: `edgeshrink export` with --input {value.name}:{sizes}.",
                 value,
+            )
+
+
+@rule("squeeze-of-open-sizes", "error")
+def squeeze_of_open_sizes(network: Subject) -> Iterator[Hit]:
+    """Without axes, the importer has to know which sizes are 1."""
+    for node in network.of("Squeeze"):
+        axes = "axes" in node.attributes or input_of(node, 1) is not None
+        if not axes and sizes_of(input_of(node, 0)) is None:
+            yield Hit(
+                "It names no axes, and its input's sizes are not all known when the engine is built.",
+                "Name the dimension: x.squeeze(1) in forward, not x.squeeze().",
+                node,
             )
 
 

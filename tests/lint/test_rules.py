@@ -46,6 +46,7 @@ LOOP = (
     "step (int64 i, bool on, float[2] s) => (bool more, float[2] t, float[2] u) "
     "{{ more = Identity(on) t = Relu(s) u = Relu(s) }} > }}"
 )
+TENSORFLOW = 'coordinate_transformation_mode="tf_half_pixel_for_nn"'
 ACTIVATIONS = '{{ y, h = GRU<hidden_size=2, direction="bidirectional", activations={}>(x, w, r) }}'
 
 
@@ -93,6 +94,30 @@ CASES = [
         "(int32[3] x) => (int64[1] y) { y = ArgMax(x) }",
         "(int32[3] x) => (int32[3] y) { y = Neg(x) }",
         name="the largest of integers",
+    ),
+    Case(
+        "input-missing",
+        "(float[2] x) => (y) { y = QuantizeLinear(x, s) }",
+        "(float[2] x) => (y) { y = QuantizeLinear(x, s, zero) }",
+        QUANTIZED,
+    ),
+    Case(
+        "transposed-padding",
+        "(float[1, 3, 4, 4, 4] x) => (y) { y = ConvTranspose<pads=[1, 1, 1, 0, 0, 0]>(x, cube) }",
+        "(float[1, 3, 4, 4, 4] x) => (y) { y = ConvTranspose<pads=[1, 1, 1, 1, 1, 1]>(x, cube) }",
+        {"cube": np.ones((3, 4, 3, 3, 3), F32)},
+    ),
+    Case(
+        "resize-rounding",
+        f'{IMAGE} (y) {{ y = Resize<{TENSORFLOW}, nearest_mode="floor">(x, , scales) }}',
+        f"{IMAGE} (y) {{ y = Resize<{TENSORFLOW}>(x, , scales) }}",
+        {"scales": np.array([1, 1, 2, 2], F32)},
+    ),
+    Case(
+        "squeeze-of-open-sizes",
+        "(float[1, n, 1] x) => (y) { y = Squeeze(x) }",
+        "(float[1, n, 1] x) => (y) { y = Squeeze(x, last) }",
+        {"last": np.array([2])},
     ),
     Case(
         "negative-constant",

@@ -11,7 +11,7 @@ EMULATED_TEGRASTATS_HANGS_AFTER the number of lines after which it prints nothin
 With none of the first two it prints the line of an idle Jetson Nano.
 
 A trace is {"line": "RAM ... {rails}", "rails": {"POM_5V_IN": [[0, 1500], [1, 4000]]}, "unit": "" or "mW",
-"peak": false}: a rail's points are (seconds since the start, mW), joined by straight lines, the last one kept.
+A trace is {"line": "RAM ... {rails}", "rails": {"POM_5V_IN": [[0, 1500], [1, 4000]]}, "unit": "",
 """
 
 import json

@@ -60,7 +60,7 @@ from edgeshrink.lower.shrink import LowerShrink
 from edgeshrink.lower.split_num_outputs import LowerSplitNumOutputs
 from edgeshrink.lower.swish import LowerSwish
 from edgeshrink.lower.target import Target
-from edgeshrink.lower.tidy import StripNotes
+from edgeshrink.lower.tidy import StripNotes, unspoken
 from edgeshrink.lower.top_k_smallest import LowerTopKSmallest
 from edgeshrink.lower.trilu import LowerTrilu
 from edgeshrink.lower.windows import LowerWindow
@@ -220,7 +220,8 @@ def _tidy(model: ir.Model) -> None:
         passes.RemoveUnusedOpsetsPass(),
         StripNotes(),
     ):
-        step(model)
+        with unspoken():
+            step(model)
 
 
 def check(model: ir.Model) -> None:

@@ -1,7 +1,8 @@
 """GridSample(x, grid) -> weighted sums of gathered neighbours, below opset 16 and for parsers without it.
 
 The grid's points in pixels, their corners, GatherElements from the flat image: the definition of the standard
-for images of two dimensions. Points outside count as zero, or are moved to the border.
+for images of two dimensions. Points outside count as zero, or are moved to the border,
+or are reflected by the picture's edges as often as it takes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class _Axis:
 
 
 class LowerGridSample(NodeRule):
-    """Fires on float images of static shape, linear and nearest, with padding by zeros or the border."""
+    """Fires on float images of static shape, linear and nearest."""
 
     op_types = frozenset({"GridSample"})
     native_from = 16
@@ -41,13 +42,15 @@ class LowerGridSample(NodeRule):
             return None
         if x.shape is None or grid.shape is None or x.shape.rank() != 4 or mode not in (*LINEAR, "nearest"):
             return None
-        if padding not in ("zeros", "border") or not (x.shape.is_static() and grid.shape.is_static()):
+        if padding not in ("zeros", "border", "reflection") or not (
+            x.shape.is_static() and grid.shape.is_static()
+        ):
             return None
         batch, channels, height, width = x.shape.numpy()
         _, rows, columns, _ = grid.shape.numpy()
         corners = node.attributes.get_int("align_corners", 0) == 1
         axes = [
-            _Axis(_pixels(grid, index, size, corners, padding == "border", op), size)
+            _Axis(_pixels(grid, index, size, corners, padding, op), size)
             for index, size in ((1, height), (0, width))
         ]
         flat = op("Reshape", x, op.constant([batch, channels, height * width]))
@@ -69,7 +72,7 @@ class LowerGridSample(NodeRule):
         return [op("Reshape", total, op.constant([batch, channels, rows, columns]))]
 
 
-def _pixels(grid: ir.Value, index: int, size: int, corners: bool, border: bool, op: Recorder) -> ir.Value:
+def _pixels(grid: ir.Value, index: int, size: int, corners: bool, padding: str, op: Recorder) -> ir.Value:
     """The grid's coordinate `index`, from -1 .. 1 to pixels: -1 and 1 are pixels' centres, or their edges."""
     part = op("Gather", grid, op.constant(index), axis=3)
     half = (size - 1) / 2 if corners else size / 2
@@ -77,10 +80,25 @@ def _pixels(grid: ir.Value, index: int, size: int, corners: bool, border: bool, 
     points = op(
         "Add", op("Mul", part, op.constant(half, ir.DataType.FLOAT)), op.constant(shift, ir.DataType.FLOAT)
     )
-    if not border:
+    if padding == "zeros":
         return points
+    if padding == "reflection":
+        points = _reflected(points, 0 if corners else -0.5, size - 1 if corners else size, op)
     low, high = op.constant(0, ir.DataType.FLOAT), op.constant(size - 1, ir.DataType.FLOAT)
     return op("Clip", points, low, high)
+
+
+def _reflected(points: ir.Value, low: float, span: int, op: Recorder) -> ir.Value:
+    """Folded into low .. low + span: every other stretch of that length runs backwards."""
+    if not span:
+        return op("Mul", points, op.constant(0, ir.DataType.FLOAT))
+    edge, length, two = (op.constant(number, ir.DataType.FLOAT) for number in (low, span, 2))
+    beyond = op("Abs", op("Sub", points, edge))
+    stretch = op("Floor", op("Div", beyond, length))
+    along = op("Sub", beyond, op("Mul", stretch, length))
+    pairs = op("Mul", op("Floor", op("Div", stretch, two)), two)
+    backwards = op("Greater", stretch, pairs)
+    return op("Add", edge, op("Where", backwards, op("Sub", length, along), along))
 
 
 def _neighbours(axis: _Axis, mode: str, op: Recorder) -> list[tuple[ir.Value, ir.Value, ir.Value]]:

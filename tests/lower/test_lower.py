@@ -187,3 +187,10 @@ def test_a_model_at_the_target_comes_out_byte_for_byte() -> None:
     assert not lower(model, NANO).changed
     after = ir.serde.serialize_model(model)
     assert after.SerializeToString(deterministic=True) == before.SerializeToString(deterministic=True)
+
+
+def test_constants_that_may_be_overridden_are_left_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    text = "(float[2] x, float[2] c) => (float[2] y) { a = Add(x, c) y = HardSwish(a) }"
+    after = lowered_same(parse(text, 18, c=np.ones(2, np.float32)))
+    assert [value.name for value in after.model.graph.inputs] == ["x", "c"]
+    assert not [record for record in caplog.records if record.name.startswith("onnx_ir")]

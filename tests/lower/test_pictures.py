@@ -13,7 +13,7 @@ EDGES = [-1.0, -1.2, -0.99, 0.0, 0.31, 0.5, 1.0, 1.2, 3.0, -1e5]
 
 
 @pytest.mark.parametrize("corners", [0, 1])
-@pytest.mark.parametrize("padding", ["zeros", "border"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize(("opset", "mode"), [(16, "bilinear"), (20, "linear"), (20, "nearest")])
 @pytest.mark.parametrize("size", ["1, 1", "4, 7"])
 def test_a_grid_is_sampled_by_gathering(corners: int, padding: str, opset: int, mode: str, size: str) -> None:
@@ -37,7 +37,7 @@ def test_a_grid_is_sampled_by_gathering(corners: int, padding: str, opset: int, 
     ("given", "x"),
     [
         ('<mode="cubic">', "float[1, 1, 4, 4] x"),
-        ('<padding_mode="reflection">', "float[1, 1, 4, 4] x"),
+        ('<padding_mode="reflection">', "float[1, 1, h, 4] x"),
         ("", "float[n, 1, 4, 4] x"),
     ],
 )
@@ -66,8 +66,10 @@ def test_resizing_of_some_axes_becomes_resizing_of_all(axes: list[int], what: st
     assert "axes" not in after.node("Resize").attributes
 
 
-def test_antialiasing_of_a_larger_picture_is_nothing() -> None:
-    text = '(float[1, 2, 4, 6] x) => (y) { y = Resize<mode="linear", antialias=1>(x, , , sizes) }'
+@pytest.mark.parametrize("outside", [0, 1])
+def test_antialiasing_of_a_larger_picture_is_nothing(outside: int) -> None:
+    given = f'mode="linear", antialias=1, exclude_outside={outside}'  # 1 is what torch writes
+    text = f"(float[1, 2, 4, 6] x) => (y) {{ y = Resize<{given}>(x, , , sizes) }}"
     after = lowered_same(parse(text, 18, sizes=np.array([1, 2, 4, 13])))
     assert after.report.rules == {"LowerResizeSizes": 1}
 

@@ -59,6 +59,8 @@ class LowerResizeSizes(NodeRule):
             return None
         if given.get_int("antialias", 0) and any(new < old for new, old in zip(full, shape, strict=True)):
             return None
+        if given.get_string("mode", "nearest") == "linear":
+            known.pop("exclude_outside", None)  # of two neighbours one is left: the border, where it ends anyway
         return [op.op("Resize", inputs, known)]
 
 

@@ -97,8 +97,9 @@ class SummedProduct(Operator):
     ) -> Mask:
         matters = EVERYTHING
         for other, axis in _holders(node, labelled, label):
-            if other is not value:
-                matters = matters & (demand.constants.of(other, axis) != 0)
+            numbers = demand.constants.of(other, axis)  # empty where the other's size is open
+            if other is not value and numbers.size:
+                matters = matters & (numbers != 0)
         return matters
 
     def can_absorb_in_weight(self, node: ir.Node) -> bool:

@@ -26,7 +26,7 @@ net (float[{batch}, 3, 8, 8] x) => (float[{batch}, 4, 8, 8] y) <float[4, 3, 3, 3
 
 @contextlib.contextmanager
 def importable(*names):
-    """Let the folders `names` of tests/emulated_jetson be imported from, and forget what was."""
+    """Let the folders `names` of tests/emulated_jetson be imported from; PyCUDA is forgotten after."""
     folders = [str(EMULATED / name) for name in names]
     sys.path[:0] = folders
     try:
@@ -34,6 +34,8 @@ def importable(*names):
     finally:
         for folder in folders:
             sys.path.remove(folder)
+        for name in [each for each in sys.modules if each.split(".")[0] == "pycuda"]:
+            del sys.modules[name]
 
 
 def load(version):
@@ -147,6 +149,12 @@ class Cudart:
     def to_host(self, array, address, stream=None):
         size = ctypes.c_size_t(array.nbytes)
         self.cudaMemcpyAsync(ctypes.c_void_p(array.ctypes.data), ctypes.c_void_p(address), size, 2, stream)
+
+    def made_by(self, end, *words):
+        """The handle that a function like cudaStreamEndCapture gives last."""
+        handle = ctypes.c_void_p()
+        getattr(self, end)(*words, ctypes.byref(handle))
+        return handle
 
     def made(self, create, *words):
         """The handle that a function like cudaStreamCreate makes."""

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+try:
+    import tomllib
+except ImportError:
+    import tomli as tomllib
+
 from .emulated_helpers import VERSIONS, Quiet, load
 
 ASSET = Path(__file__).resolve().parents[1] / "assets" / "tensorrt_api.json"
@@ -172,8 +177,6 @@ def test_a_binding_call_is_deprecated_in_8_6_and_not_in_8_2():
 
 @pytest.mark.parametrize(("version", "profile"), [("8.2", "8.2"), ("8.6", "8.6"), ("10.3", "10")])
 def test_the_parser_knows_the_operators_that_the_product_says_it_knows(version, profile):
-    import tomllib
-
     path = Path(__file__).resolve().parents[2] / "profiles" / "parsers" / f"tensorrt-{profile}.toml"
     known = set(tomllib.loads(path.read_text())["operators"])
     trt = load(version)

@@ -8,12 +8,14 @@ import sys
 LAUNCH = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
-@functools.lru_cache(maxsize=1)
 def libcudart():
     """The stand-in of libcudart that EMULATED_LIBCUDART names, or None."""
     path = os.environ.get("EMULATED_LIBCUDART")
-    if not path:
-        return None
+    return load_libcudart(path) if path else None
+
+
+@functools.lru_cache(maxsize=1)
+def load_libcudart(path):
     library = ctypes.CDLL(path)
     library.edgeshrink_emulated_covers.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     library.edgeshrink_emulated_launch.argtypes = [ctypes.c_void_p, LAUNCH]

@@ -200,11 +200,12 @@ class Parser:
         self._nodes = len(model.nodes)
         if self._network.has_implicit_batch_dimension:
             return self._refuse("INVALID_VALUE", NO_BATCH, func="importModel", file="ModelImporter.cpp")
+        before = len(self._errors)
         for index, node in enumerate(model.nodes):
             self._check(index, node, model)
-            if self._errors and self._api.major < 10:
+            if len(self._errors) > before and self._api.major < 10:
                 break
-        if self._errors:
+        if len(self._errors) > before:
             return False
         if keep:
             self._network.take(data, model)

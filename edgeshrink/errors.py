@@ -23,15 +23,15 @@ class EdgeshrinkError(Exception):
     """The work failed: says what went wrong, where, and what to do next. Exit status 1.
 
     Args:
-        message: What is wrong and in which file or layer.
+        message: What is wrong and in which file or layer; gets its full stop here where it has none.
         hint: What the user can do about it, as a full sentence; may be empty.
     """
 
     exit_status = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = message if message.endswith((".", "!", "?", ":")) else f"{message}."
+        super().__init__(self.message)
         self.hint = hint
 
     def __str__(self) -> str:

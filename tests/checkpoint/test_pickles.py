@@ -171,7 +171,7 @@ def test_what_goes_beyond_a_network_is_refused_by_name(tmp_path: Path, what: str
         for entrance in (read, lambda path: load(path, arch="tests.checkpoint.networks")):
             with pytest.raises(InputError) as caught:
                 entrance(file)
-            assert name in caught.value.message.partition("It imports ")[2].split(", ")
+            assert name in caught.value.message.partition("It imports ")[2].rstrip(".").split(", ")
             assert "Nothing of it was run" in caught.value.hint
             assert "--trust-pickle" in caught.value.hint
     assert not (tmp_path / MARKER).exists()

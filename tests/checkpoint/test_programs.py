@@ -240,6 +240,23 @@ def test_chance_and_memory_of_earlier_runs_are_refused(tmp_path: Path, p: str) -
     assert "torch.ops.aten." in told
 
 
+class Counts(nn.Module):
+    """Adds to a part of what it keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(2, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls[0].add_(1.0)
+        return x + self.calls[0]
+
+
+def test_state_that_changes_through_a_view_is_refused(tmp_path: Path) -> None:
+    said = refused(saved(Counts(), (torch.randn(1, 3),), tmp_path / "counts.pt2"))
+    assert "calls changes from one call to the next" in said
+
+
 def test_instance_and_batch_statistics_that_evaluation_uses_are_read(tmp_path: Path) -> None:
     net = nn.Sequential(nn.BatchNorm1d(3, track_running_stats=False), nn.InstanceNorm1d(3)).eval()
     x = torch.randn(4, 3, 5)

@@ -68,19 +68,21 @@ class _ExportedNetwork(nn.Module):
 
 
 def live_bytes(network: nn.Module, given: Sequence[Tensor]) -> int:
-    """The most memory a run takes beside the weights, computed from shapes alone.
+    """The most memory a run takes beside the weights, computed from shapes alone; state must stay as it is.
 
     Args:
         network: What ``build_network`` made.
         given: The inputs, on the meta device.
 
     Raises:
-        StepError: An operator does not take what it is given.
+        StepError: An operator does not take what it is given, or changes what the network keeps.
         NotImplementedError: An operator's shapes cannot be told without running it.
     """
     assert isinstance(network, _ExportedNetwork)
     program = network._program
-    values: dict[str, Any] = {entry.value: _get(network, entry.name).to("meta") for entry in program.state}
+    state = {entry.value: _get(network, entry.name).to("meta") for entry in program.state}
+    versions = {value: tensor._version for value, tensor in state.items()}
+    values: dict[str, Any] = dict(state)
     held = frozenset(values)
     values |= {value: tensor for (value, _), tensor in zip(program.inputs.values(), given, strict=True)}
     peak = 0
@@ -92,6 +94,9 @@ def live_bytes(network: nn.Module, given: Sequence[Tensor]) -> int:
 
     with torch.no_grad():
         _run(program.graph, values, torch.device("meta"), look)
+    for entry in program.state:  # torch counts what is written through a view, too
+        if state[entry.value]._version != versions[entry.value]:
+            raise StepError(f"{entry.name} changes from one call to the next, and a graph keeps nothing")
     return peak
 
 

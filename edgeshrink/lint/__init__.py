@@ -5,7 +5,7 @@ Nothing here has been read by TensorRT: the rules are what its parser's document
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import onnx_ir as ir
 
@@ -43,6 +43,7 @@ __all__ = [
     "control_flow",
     "convolution",
     "einsum",
+    "findings_of",
     "half_precision",
     "has_errors",
     "lint",
@@ -69,6 +70,7 @@ def lint(
     profiled: Collection[str] = (),
     workspace_bytes: int = 0,
     precision: Precision | None = None,
+    largest: Mapping[str, int] | None = None,
     parser: Parser | None = None,
 ) -> tuple[Finding, ...]:
     """Every finding of every rule, errors first; `model` is left as it is.
@@ -79,8 +81,14 @@ def lint(
         profiled: Names of the inputs whose open sizes have a range the engine will be built for.
         workspace_bytes: What the builder may take beside the network, where that is known.
         precision: What the engine is asked to compute in; None where that is still open.
+        largest: The most that open sizes are built for, by name: memory is counted there.
         parser: Another parser than the device's own.
     """
-    network = Subject(model, device, parser or parser_for(device), profiled, workspace_bytes, precision)
+    its = parser or parser_for(device)
+    return findings_of(Subject(model, device, its, profiled, workspace_bytes, precision, largest))
+
+
+def findings_of(network: Subject) -> tuple[Finding, ...]:
+    """As `lint`, of a network that is looked at already."""
     found = [finding for rule in RULES.values() for finding in run(rule, network)]
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

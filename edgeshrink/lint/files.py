@@ -13,7 +13,7 @@ from edgeshrink.bundle import Bundle, read_bundle
 from edgeshrink.devices import Device, Precision, device
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import Array, read_samples, split_samples
-from edgeshrink.lint import lint, lint_ranges
+from edgeshrink.lint import findings_of, lint_ranges
 from edgeshrink.lint.finding import CAVEAT, SEVERITIES, Finding, has_errors
 from edgeshrink.lint.memory import UNCOUNTED, Memory, memory_of
 from edgeshrink.lint.subject import Subject, halves
@@ -119,13 +119,27 @@ def lint_path(
     own = str(bundle.manifest.get("device", DEFAULT)) if bundle else DEFAULT
     to = device(own if target is None else target)
     model = load_onnx(bundle.model_path if bundle else path)
-    findings = lint(model, to, workspace_bytes=workspace_bytes, precision=precision)
+    profiled, largest = _ranges(bundle)
+    network = Subject(model, to, parser_for(to), profiled, workspace_bytes, precision, largest)
+    findings = findings_of(network)
     feeds = _feeds(model, bundle, samples) if halves(to, precision) else []
     if feeds:
         ranges = lint_ranges(model, feeds)
         findings = tuple(sorted((*findings, *ranges), key=lambda f: SEVERITIES.index(f.severity)))
-    memory = memory_of(Subject(model, to, parser_for(to), workspace_bytes=workspace_bytes))
-    return Linted(path, to, parser_for(to), precision, findings, memory, len(feeds))
+    return Linted(path, to, network.parser, precision, findings, memory_of(network), len(feeds))
+
+
+def _ranges(bundle: Bundle | None) -> tuple[list[str], dict[str, int]]:
+    """The inputs of a bundle that it has an optimization profile for, and its open sizes at their largest."""
+    stated = bundle.manifest.get("inputs", []) if bundle else []
+    inputs = [entry for entry in stated if isinstance(entry, dict) and "max" in entry]
+    largest = {
+        name: size
+        for entry in inputs
+        for name, size in zip(entry.get("shape", ()), entry["max"], strict=False)
+        if isinstance(name, str) and isinstance(size, int)
+    }
+    return [str(entry.get("name")) for entry in inputs], largest
 
 
 def _feeds(model: ir.Model, bundle: Bundle | None, samples: Path | None) -> list[Feed]:
@@ -134,20 +148,27 @@ def _feeds(model: ir.Model, bundle: Bundle | None, samples: Path | None) -> list
         feeds: list[Feed] = [*split_samples(read_samples(samples), model)]
     elif bundle is not None:
         stored = read_npz(bundle.samples_path, "`edgeshrink export` writes it anew.")
-        feeds = _cut(model, {name[3:]: array for name, array in stored.items() if name.startswith("in/")})
+        arrays = {name[3:]: array for name, array in stored.items() if name.startswith("in/")}
+        feeds = _cut(model, arrays, _at_opt(bundle))
     else:
         return []
     return feeds[:: -(-len(feeds) // _MOST_FEEDS)] if feeds else []
 
 
-def _cut(model: ir.Model, arrays: Mapping[str, Array]) -> list[Feed]:
+def _at_opt(bundle: Bundle) -> dict[str, int]:
+    """How many rows one run takes of the inputs that leave it open: the samples are at opt."""
+    inputs = [entry for entry in bundle.manifest.get("inputs", []) if isinstance(entry, dict)]
+    return {str(entry.get("name")): entry["opt"][0] for entry in inputs if entry.get("opt")}
+
+
+def _cut(model: ir.Model, arrays: Mapping[str, Array], at_opt: Mapping[str, int]) -> list[Feed]:
     """A bundle's samples as they were run: one after the other along the first axis.
 
     Raises:
         InputError: They are not those of the model.
     """
     names = [value.name or "" for value in model.graph.inputs]
-    steps = [_step(value) for value in model.graph.inputs]
+    steps = [at_opt.get(value.name or "", _step(value)) for value in model.graph.inputs]
     if any(name not in arrays for name in names) or not names:
         raise InputError("samples.npz lacks inputs of the model.", "`edgeshrink export` writes it anew.")
     runs = min(len(arrays[name]) // (step or 1) for name, step in zip(names, steps, strict=True))

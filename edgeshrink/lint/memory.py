@@ -7,9 +7,10 @@ How the figures are made, each an estimate from below of what the device will ne
 
 Weights count once each, in the types that are stored. Activations are the most that inputs, outputs and the
 values between them take at one time: in the graph's order, each from the node that makes it to the last that
-reads it, in the types that the graph states (an engine in FP16 needs half of that for float32), and with all
-that a branch or a loop's body holds at its own worst. While it builds, TensorRT holds the weights at least
-twice, as they were parsed and inside the engine (docs.nvidia.com, TensorRT, How TensorRT Works: Memory).
+reads it, in the types that the graph states (an engine in FP16 needs half of that for float32), with all that
+a branch or a loop's body holds at its own worst, and with open sizes at the largest of their range. While it
+builds, TensorRT holds the weights at least twice, as they were parsed and inside the engine
+(docs.nvidia.com, TensorRT, How TensorRT Works: Memory).
 
 What cannot be known here is not in it, and is said beside the figures: CUDA's context, the libraries, the
 operating system and what else runs, a workspace that nobody stated, and values of unknown size.
@@ -62,7 +63,7 @@ class Memory:
 def memory_of(network: Subject) -> Memory:
     """The estimate for a network."""
     weights = sum(bytes_of(value) or 0 for value in network.constants)
-    most, unknown, at = _peak(network.graph)
+    most, unknown, at = _peak(network.at_largest)
     return Memory(weights, most, unknown, network.workspace_bytes, at)
 
 

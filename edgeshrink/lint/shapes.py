@@ -22,9 +22,11 @@ def open_size(network: Subject) -> Iterator[Hit]:
             yield Hit("The input states no shape.", "Export the network with one.", value)
         elif opened := [str(size) for size in value.shape if not isinstance(size, int)]:
             sizes = "x".join(str(size) if isinstance(size, int) else "1" for size in value.shape)
+            ranged = "x".join(str(size) if isinstance(size, int) else "1..8" for size in value.shape)
             yield Hit(
                 f"The size {', '.join(opened)} is open without a known range: the engine cannot be built.",
-                f"Fix it: `edgeshrink export` with --input {value.name}:{sizes}.",
+                f"Fix it: `edgeshrink export` with --input {value.name}:{sizes}; or give it a range there, "
+                f"{value.name}:{ranged}.",
                 value,
             )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -15,6 +15,7 @@ from onnx_ir.passes.common import InlinePass
 
 from edgeshrink.devices import Device, Precision
 from edgeshrink.graph.module_paths import traced_path
+from edgeshrink.graph.open_sizes import fixed
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.parsers import Parser
 
@@ -47,6 +48,7 @@ class Subject:
         profiled: Names of the inputs whose open sizes have a range the engine is built for.
         workspace_bytes: What the builder may take beside the network; 0 where that is not known.
         precision: What the engine is asked to compute in; None where nobody said.
+        largest: The most that open sizes are built for, by name, as far as that is known.
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class Subject:
         profiled: Collection[str] = (),
         workspace_bytes: int = 0,
         precision: Precision | None = None,
+        largest: Mapping[str, int] | None = None,
     ) -> None:
         """Look at `model`, of which a copy is taken where a shape is missing."""
         self.workspace_bytes = workspace_bytes
         self.precision = precision
+        self.largest = largest or {}
         self.model = _with_shapes(_inlined(model) if _reads_functions(parser) else model)
         self.graph = self.model.graph
         self.device = device
@@ -71,6 +75,11 @@ class Subject:
     def nodes(self) -> tuple[ir.Node, ...]:
         """Every node, those of subgraphs included, in the graph's order."""
         return tuple(self.graph.all_nodes())
+
+    @cached_property
+    def at_largest(self) -> ir.Graph:
+        """The graph with every open size at its largest; the graph itself where none is known."""
+        return fixed(self.model, self.largest).graph
 
     @property
     def opset(self) -> int:

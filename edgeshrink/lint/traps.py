@@ -76,7 +76,7 @@ def clip_bounds(network: Subject, node: ir.Node) -> str:
     bounds = [constant_of(value) for value in node.inputs[1:3]]
     if all(bound is None or bound.dtype == np.float32 for bound in bounds):
         return ""
-    return "Export in float32, and let TensorRT choose FP16 when it builds."
+    return "Take it through `edgeshrink export`; better in float32, and TensorRT chooses FP16 when it builds."
 
 
 @_trap("constant-int-attribute-garbled")
@@ -109,7 +109,7 @@ def pad_value(network: Subject, node: ir.Node) -> str:
 @_trap("recurrent-layout-ignored", "layout")
 def recurrent_layout(network: Subject, node: ir.Node) -> str:
     """Batch first."""
-    return "Put the steps first (batch_first=False), or transpose before it." if _int(node, "layout") else ""
+    return LOWER if _int(node, "layout") else ""
 
 
 @_trap("reduce-axes-as-input")
@@ -148,7 +148,8 @@ def resize_attributes(network: Subject, node: ir.Node) -> str:
 def scatter_reduction(network: Subject, node: ir.Node) -> str:
     """Updates that are added up, multiplied or compared."""
     plain = node.attributes.get_string("reduction", "none") == "none"
-    return "" if plain else "Write it with one_hot and a matrix product in forward."
+    other = "else write it with one_hot and a matrix product in forward."
+    return "" if plain else f"`edgeshrink export` writes it out, up to a size; {other}"
 
 
 @_trap("shape-start-end-ignored")

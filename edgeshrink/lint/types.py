@@ -107,14 +107,17 @@ def _narrower(value: ir.Value, wide: str, kind: str) -> tuple[str, str]:
     """What is wrong with an input or output of a type that the engine narrows, and what to do."""
     if not value.is_graph_input():
         why = f"The output is {wide} in the file, and {kind} in the engine: read as {wide}, it is garbage."
-        return why, f"Read {kind} from the engine; a cast at the end of forward says so in the file, too."
+        return (
+            why,
+            f"Take it through `edgeshrink export`, which declares {kind}, or read {kind} from the engine.",
+        )
     sizes = value.shape or ()
     shape = "x".join(str(size) if isinstance(size, int) else "1" for size in sizes) or "1"
     dtype = ir.DataType[kind].numpy()
     return (
         f"The input is {wide} in the file, and {kind} in the engine: fed {wide}, it reads garbage.",
-        f"Feed the engine {kind}; from a checkpoint, `edgeshrink export` with --input "
-        f"{value.name}:{shape}:{dtype} says so in the file, too.",
+        f"Take it through `edgeshrink export`, which declares {kind} (so does --input "
+        f"{value.name}:{shape}:{dtype} of a checkpoint), or feed the engine {kind}.",
     )
 
 

@@ -136,6 +136,19 @@ def test_a_bundle_is_linted_for_its_own_device_and_on_its_own_samples(run, bundl
     ]
 
 
+def test_a_bundle_of_open_sizes_has_their_range_and_counts_memory_at_the_largest(run, tmp_path):
+    path = save(tmp_path / "open.onnx", "(float[n, 2] x) => (float[n, 2] y) { y = Mul(x, x) }")
+    findings = run("lint", path, "--json").json["findings"]
+    assert [finding["rule"] for finding in findings] == ["open-size"]
+    assert "x:1..8x2" in findings[0]["what_to_do"]
+    exported = run("export", path, "--input", "x:1..4x2", "-o", tmp_path / "open.edge")
+    assert exported.status == 0, exported.err
+    document = run("lint", tmp_path / "open.edge", "--json").json
+    assert [finding for finding in document["findings"] if finding["severity"] == "error"] == []
+    assert document["memory"]["activations_bytes"] == 2 * 4 * 2 * 4
+    assert document["samples"] > 0
+
+
 def test_samples_show_what_fp16_cannot_hold(run, right, tmp_path):
     np.savez(tmp_path / "large.npz", x=np.array([300, 1], np.float32))
     result = run("lint", right, "--samples", tmp_path / "large.npz", "--json")

@@ -200,6 +200,16 @@ def test_memory_counts_what_a_branch_holds_at_its_own_worst() -> None:
     assert (memory.activations, memory.unknown) == (1 + 40 + 40 + 80 + 80, 0)  # x, y, and in the branch a, b
 
 
+def test_memory_counts_open_sizes_at_their_largest() -> None:
+    model = parse("(float[n, 10] x) => (float[n, 10] y) { a = Relu(x) y = Neg(a) }")
+    assert memory_of(Subject(model, NANO, None)).unknown == 3
+    memory = memory_of(Subject(model, NANO, None, largest={"n": 4}))
+    assert (memory.activations, memory.unknown) == (2 * 4 * 40, 0)
+    small = board(memory_bytes=1000)
+    assert found(model, "more-than-memory", small, largest={"n": 40})
+    assert not found(model, "more-than-memory", small, largest={"n": 4})
+
+
 def test_memory_says_what_building_needs_and_how_much_is_unknown() -> None:
     text = "(float[10] x) => (y) { a = NonZero(x) y = Add(x, w) }"
     network = Subject(parse(text, w=np.ones(10, np.float32)), NANO, None, workspace_bytes=1000)

@@ -4,6 +4,7 @@ import os
 import time
 
 from edgeshrink_device.errors import DeviceError, InputError
+from edgeshrink_device.open_sizes import at_opt
 from edgeshrink_device.runners import RUNNERS, Runner
 from edgeshrink_device.specs import Spec
 
@@ -47,7 +48,10 @@ class OnnxRuntimeCpu(Runner):
         return {"onnxruntime": onnxruntime.__version__}
 
     def load(self, path, threads):
-        """Open a session with `threads` threads inside an operator and one operator at a time."""
+        """Open a session with `threads` threads inside an operator and one operator at a time.
+
+        Sizes that a bundle's model leaves open are taken as its manifest has them at opt.
+        """
         options = self._runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -55,7 +59,7 @@ class OnnxRuntimeCpu(Runner):
             session = self._runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise _load_error(path, error) from error
-        inputs = [_spec(value, "input", path) for value in session.get_inputs()]
+        inputs = at_opt([_spec(value, "input", path) for value in session.get_inputs()], path)
         outputs = [_spec(value, "output", path) for value in session.get_outputs()]
         names = [spec.name for spec in outputs]
         self.run = lambda feed: session.run(names, feed)

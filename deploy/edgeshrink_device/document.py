@@ -3,22 +3,32 @@
 import os
 from collections import namedtuple
 
-from edgeshrink_device import files, stats
+from edgeshrink_device import files, state, stats
 from edgeshrink_device.energy import power_trace, summarize_energy
+from edgeshrink_device.energy_sampled import sampled_trace, summarize_sampled
 
 __all__ = ["SCHEMA_VERSION", "Results", "Session", "build", "gather"]
 
 SCHEMA_VERSION = 1
+SWAPPED = 1 << 20  # bytes more in swap that are worth a word
 NO_LAYERS = "times of single layers are not taken: they would change the times of the whole"
 
-Session = namedtuple("Session", ["facts", "runner", "source", "why", "idle", "thermal", "used", "about"])
+Session = namedtuple(
+    "Session",
+    ["facts", "runner", "source", "why", "idle", "trace", "began", "thermal", "memory", "about"],
+)
 Session.__doc__ = """What all models of one call share: the machine's facts, the runner's name, the power
-source and why that one, idle windows, (thermal, its reason), device bytes used (before, after), and
-the profile's `session`."""
+source and why that one, idle windows of a counter, the `Trace` of a source that samples (else None), when the
+session began, (thermal, its reason), what `memory.state` told (before, after), and the profile's
+`session`."""
 
-Results = namedtuple("Results", ["opened", "warm_ups", "blocks", "times_ms", "memory"])
+Results = namedtuple("Results", ["opened", "warm_ups", "blocks", "times_ms", "memory", "added", "turns"])
 Results.__doc__ = """What one model's workers answered: to open (in the first launch), to warm_up (in each),
-all blocks and times in order, and the memory of the launch that peaked highest."""
+all blocks and times in order, the memory of the launch that peaked highest, bytes the device used more with
+the model loaded (one a launch), and its loads."""
+
+Energy = namedtuple("Energy", ["figures", "reason", "trace", "trace_reason", "warnings"])
+Energy.__doc__ = """The profile's `energy_mj` and `power_trace`, why either is None, and warnings."""
 
 
 def gather(launches, index):
@@ -31,6 +41,8 @@ def gather(launches, index):
         [block for launch in launches for block in launch.blocks[index]],
         [time for answer in finished for time in answer["times_ms"]],
         max(memories, key=lambda memory: memory["process_peak"] or 0),
+        [launch.added[index] for launch in launches],
+        [turn for launch in launches for turn in launch.turns[index]],
     )
 
 
@@ -38,14 +50,11 @@ def build(target, results, session):
     """The profile of one model as a JSON-able dict."""
     opened, times = results.opened, results.times_ms
     summary = stats.summarize(times, stats.group_runs(results.blocks), seed=session.about["seed"])
-    energy, no_energy = summarize_energy(
-        session.source, session.why, results.blocks, session.idle, seed=session.about["seed"]
-    )
+    energy = _energy(session, results)
     thermal, no_thermal = session.thermal
-    trace = power_trace(results.blocks)
     return {
         "schema_version": SCHEMA_VERSION,
-        "emulated": opened["emulated"] or session.source.emulated,
+        "emulated": opened["emulated"] or session.source.emulated or session.facts["emulated"],
         "device": _device(session, opened),
         "model": _model(target, opened),
         "latency_ms": {
@@ -54,23 +63,42 @@ def build(target, results, session):
             "gpu_reason": opened["gpu_reason"],
         },
         "throughput_per_s": 1000.0 / summary["mean"],
-        "memory_bytes": _memory(results.memory, session.used, opened),
-        "energy_mj": energy,
-        "energy_reason": no_energy,
+        "memory_bytes": _memory(results, session.memory, opened),
+        "energy_mj": energy.figures,
+        "energy_reason": energy.reason,
         "parity": opened["parity"],
         "parity_reason": opened["parity_reason"],
         "thermal": thermal,
         "thermal_reason": no_thermal,
-        "power_trace": trace,
-        "power_trace_reason": None if trace else session.why,
+        "power_trace": energy.trace,
+        "power_trace_reason": energy.trace_reason,
         "layers": None,
         "layers_reason": NO_LAYERS,
-        "warnings": _warnings(session, results.warm_ups),
+        "warnings": _warnings(session, results.warm_ups) + energy.warnings,
         "session": session.about,
         "warm_up": results.warm_ups,
         "histogram": stats.histogram(times),
         "blocks": results.blocks,
     }
+
+
+def _energy(session, results):
+    """From the counter at the blocks' edges, or from the samples of the loads."""
+    seed = session.about["seed"]
+    if session.trace is None:
+        figures, reason = summarize_energy(
+            session.source, session.why, results.blocks, session.idle, seed=seed
+        )
+        trace = power_trace(results.blocks)
+        return Energy(figures, reason, trace, None if trace else session.why, [])
+    if session.about["load_seconds"] == 0:
+        reason = "{} samples power, and loads were turned off by --load-seconds 0".format(session.source.name)
+        return Energy(None, reason, None, reason, [])
+    figures, reason, warnings = summarize_sampled(
+        session.source, session.why, session.trace, results.turns, seed=seed
+    )
+    trace = sampled_trace(session.trace, results.turns, session.began)
+    return Energy(figures, reason, trace, None if trace else reason or "no samples", warnings)
 
 
 def _device(session, opened):
@@ -93,15 +121,27 @@ def _model(target, opened):
     }
 
 
-def _memory(process, used, opened):
-    known = None not in used
+def _memory(results, states, opened):
+    untold = "the system does not tell how much memory is in use"
+    used, swap, free = ([state[key] for state in states] for key in ("used", "swap", "largest_free"))
+    added = sorted(more for more in results.added if more is not None)
     return dict(
-        process,
-        device_total_used={"before": used[0], "after": used[1]} if known else None,
-        device_total_used_reason=None if known else "the system does not tell how much memory is in use",
+        results.memory,
+        device_total_used=_pair(used),
+        device_total_used_reason=untold if None in used else None,
+        device_added=added[len(added) // 2] if added else None,
+        device_added_reason=None if added else untold,
+        swap_used=_pair(swap),
+        swap_used_reason="the system does not tell how much lies in swap" if None in swap else None,
+        largest_free=_pair(free),
+        largest_free_reason="told on Jetson boards alone" if None in free else None,
         engine=None,
         engine_reason=opened["engine_reason"],
     )
+
+
+def _pair(values):
+    return None if None in values else {"before": values[0], "after": values[1]}
 
 
 def _warnings(session, warm_ups):
@@ -120,8 +160,20 @@ def _warnings(session, warm_ups):
                 facts["load_average"][0], facts["cores_usable"]
             )
         )
+    swap = [told["swap"] for told in session.memory]
+    if None not in swap and swap[1] > swap[0] + SWAPPED:
+        warnings.append("memory ran out: {:.0f} MB went to swap".format((swap[1] - swap[0]) / 1e6))
+    if facts["board"]:
+        return warnings + _advice(facts, session.thermal[0])
     if facts["governor"] not in (None, "performance"):
         warnings.append(
             "the clock follows the load: governor is '{}', not 'performance'".format(facts["governor"])
         )
     return warnings
+
+
+def _advice(facts, thermal):
+    keys = ("number", "best_number", "best", "reason")
+    number, best_number, best, reason = (facts["power_mode_" + key] for key in keys)
+    mode = state.PowerMode(number, facts["power_mode"], best_number, best, reason)
+    return state.advice(mode, facts["clocks_locked"], thermal, facts["fan"])

@@ -40,10 +40,12 @@ def summarize_energy(source, why, blocks, idle, seed=0):
     return {
         "total": _millijoules(total, total_draws, len(joules)),
         "above_idle": _millijoules(total - idle_w * seconds.sum() / runs.sum(), above_draws, len(joules)),
+        "above_idle_reason": None,
         "source": source.name,
         "source_reason": why,
         "rails": list(source.rails),
         "covers": source.covers,
+        "method": "the source's counter at the edges of blocks",
         "samples": len(blocks) + len(idle),
         "mean_power_w": float(joules.sum() / seconds.sum()),
         "idle_power_w": float(idle_w),

@@ -11,6 +11,7 @@ from collections import namedtuple
 
 from edgeshrink_device import memory
 from edgeshrink_device.interleave import measure_rounds, sample_idle
+from edgeshrink_device.loads import measure_loads
 from edgeshrink_device.workers import Workers
 
 __all__ = ["LAUNCHES", "Launch", "run_launches"]
@@ -24,12 +25,15 @@ Share = namedtuple("Share", ["launch", "began", "rounds", "seconds", "runs"])
 Share.__doc__ = """What one launch has to do: its number, when the session began, rounds, and for each model
 seconds and runs of timed work, at least."""
 
-Launch = namedtuple("Launch", ["opened", "warm_up", "blocks", "finished", "idle", "device_used"])
-Launch.__doc__ = """One launch's answers, a list with one entry a model each; idle windows; bytes used on the
-device with everything loaded."""
+Launch = namedtuple(
+    "Launch", ["opened", "warm_up", "blocks", "finished", "added", "turns", "idle", "device_used"]
+)
+Launch.__doc__ = """One launch's answers, a list with one entry a model each: to open, warm_up, block and
+finish, bytes the device used more with it loaded (None where not known), and its loads; idle windows of a
+counter; bytes used on the device with everything loaded."""
 
 
-def run_launches(targets, device, plan, meter, tell):
+def run_launches(targets, device, plan, meter, loads, tell, look):
     """Measure the models in `plan["launches"]` launches.
 
     Args:
@@ -37,7 +41,9 @@ def run_launches(targets, device, plan, meter, tell):
         device: Name of the runner.
         plan: `seconds`, `runs`, `launches`, `threads` and `seed`.
         meter: The power source, started.
+        loads: Which loads to run for it: an `edgeshrink_device.loads.Loads`.
         tell: Called as tell(model_name, phase, fraction of all launches done).
+        look: Called now and then, to see whether the machine throttles.
 
     Returns:
         One `Launch` a launch; parity is checked in the first, idle power taken in the first and the last.
@@ -46,28 +52,38 @@ def run_launches(targets, device, plan, meter, tell):
     launches = []
     for number in range(count):
         share = Share(number, began, ROUNDS, plan["seconds"] / count, math.ceil(plan["runs"] / count))
-        launches.append(_launch(targets, device, plan, share, meter, _Part(targets, tell, number, count)))
+        part = _Part(targets, tell, number, count)
+        launches.append(_launch(targets, device, plan, share, meter, loads, part, look))
+        look()
     return launches
 
 
-def _launch(targets, device, plan, share, meter, part):
+def _launch(targets, device, plan, share, meter, loads, part, look):
     first, last = share.launch == 0, share.launch == plan["launches"] - 1
     with Workers([target.name for target in targets]) as workers:
-        opened, warmed = [None] * len(targets), [None] * len(targets)
+        opened, warmed, added = ([None] * len(targets) for _ in range(3))
         for step in range(len(targets)):
             index = (step + share.launch) % len(targets)
             part.tell("load", 0.0, 0.2)(index, step / len(targets))
+            before = memory.pick().device_used()
             opened[index] = _open(workers[index], targets[index], device, plan, first)
             part.tell("warm up", 0.0, 0.2)(index, (step + 0.5) / len(targets))
             warmed[index] = workers[index].ask(
                 "warm_up", limit_s=FIRST_WARM_UP_S if first else NEXT_WARM_UP_S
             )
+            added[index] = _more(before, memory.pick().device_used())
         idle = sample_idle(meter) if first else []
-        blocks = measure_rounds(workers, share, meter, part.tell("measure", 0.2, 1.0))
+        half = 0.5 if share.launch in loads.launches else 1.0
+        blocks = measure_rounds(workers, share, meter, part.tell("measure", 0.2, half))
         used = memory.pick().device_used()
+        turns = measure_loads(workers, share.launch, loads, part.tell("power", half, 1.0), look)
         idle += sample_idle(meter) if last else []
         finished = [worker.ask("finish") for worker in workers]
-    return Launch(opened, warmed, blocks, finished, idle, used)
+    return Launch(opened, warmed, blocks, finished, added, turns, idle, used)
+
+
+def _more(before, after):
+    return None if before is None or after is None else after - before
 
 
 def _open(worker, target, device, plan, check):

@@ -1,24 +1,20 @@
-"""What this machine is: hardware, clocks and versions. No serial number, no host name."""
+"""What this machine is: hardware, clocks, mode and versions. No serial number, no host name."""
 
 import os
 import platform
 import sys
 
-from edgeshrink_device import memory
+from edgeshrink_device import boards, memory, state, sysroot
 
 __all__ = ["board", "facts"]
 
 
-def facts(root=""):
-    """The machine as the profile's `device` object; what cannot be read is null.
-
-    Args:
-        root: A prefix of /proc, /sys and /etc.
-    """
-    cpus = _cpuinfo(root + "/proc/cpuinfo")
-    clocks = _clocks(root + "/sys/devices/system/cpu/cpu0/cpufreq/")
-    return {
-        "name": _name(root, cpus),
+def facts():
+    """The machine as the profile's `device` object; what cannot be read is null."""
+    cpus = _cpuinfo(sysroot.path("/proc/cpuinfo"))
+    clocks = _clocks(sysroot.path("/sys/devices/system/cpu/cpu0/cpufreq/"))
+    found = {
+        "name": _name(cpus),
         "kind": "cpu",
         "architecture": platform.machine(),
         "cores_physical": _physical_cores(cpus),
@@ -26,7 +22,7 @@ def facts(root=""):
         "cores_usable": _usable_cores(),
         "virtual_machine": any("hypervisor" in cpu.get("flags", "").split() for cpu in cpus) or None,
         "ram_bytes": memory.pick().device_total(),
-        "os": _os_name(root + "/etc/os-release"),
+        "os": _os_name(sysroot.path("/etc/os-release")),
         "kernel": "{} {}".format(platform.system(), platform.release()),
         "governor": clocks["governor"],
         "frequency_mhz": {key: clocks[key] for key in ("current", "min", "max")},
@@ -36,12 +32,37 @@ def facts(root=""):
         "power_mode_reason": "a CPU has no power mode of its own",
         "load_average": _load_average(),
         "software": _software(),
+        "emulated": sysroot.emulated(),
+        "board": None,
     }
+    jetson = boards.detect()
+    return found if jetson is None else dict(found, **_jetson(jetson, found))
 
 
-def board(root=""):
-    """The board's name in the device tree, None where there is none."""
-    return (_text(root + "/proc/device-tree/model") or "").rstrip("\0\n") or None
+def board():
+    """The board's name in the device tree, None where there is none; also from inside a container."""
+    jetson = boards.detect()
+    return (jetson and jetson.model) or sysroot.read_text(sysroot.path("/proc/device-tree/model")) or None
+
+
+def _jetson(jetson, found):
+    """What a Jetson tells more, or better, than other machines."""
+    mode, clocks = state.power_mode(), state.clocks()
+    unknown = None if clocks["locked"] is not None else "the system tells no clock limits"
+    name = mode.name or (None if mode.number is None else "mode {}".format(mode.number))
+    return {
+        "board": dict(jetson._asdict()),
+        "power_mode": name,
+        "power_mode_number": mode.number,
+        "power_mode_best": mode.best_name,
+        "power_mode_best_number": mode.best_number,
+        "power_mode_reason": mode.reason,
+        "clocks_locked": clocks["locked"],
+        "clocks_locked_reason": unknown,
+        "clocks": {"gpu": clocks["gpu"], "cpu": clocks["cpu"]},
+        "fan": state.fan(),
+        "software": dict(found["software"], l4t=jetson.l4t, jetpack=jetson.jetpack),
+    }
 
 
 def _cpuinfo(path):
@@ -52,10 +73,10 @@ def _cpuinfo(path):
     return [{key.strip(): value.strip() for key, value in block} for block in pairs]
 
 
-def _name(root, cpus):
+def _name(cpus):
     """The board from its device tree, else the processor, else what Python knows."""
     processor = next((cpu["model name"] for cpu in cpus if cpu.get("model name")), None)
-    return board(root) or processor or platform.processor() or platform.machine()
+    return board() or processor or platform.processor() or platform.machine()
 
 
 def _physical_cores(cpus):

@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import time
 from array import array
 
 from edgeshrink_device import memory, parity
@@ -13,6 +14,7 @@ __all__ = ["Measurement"]
 
 TIMED_FEEDS = 8  # timed runs take turns over these; parity runs over all samples
 LEAD_IN_S = 0.005  # untimed runs at the start of a block: caches still hold the other model
+MARK_S = 0.1  # of a load, between two marks
 SLOW_S = 0.05  # a run this long warms its own caches: no lead-in
 
 
@@ -22,7 +24,7 @@ class Measurement:
     The methods named in `COMMANDS` take and return what JSON can carry.
     """
 
-    COMMANDS = ("open", "warm_up", "block", "finish")
+    COMMANDS = ("open", "warm_up", "block", "load", "finish")
 
     def __init__(self):
         self._times = array("d")
@@ -97,6 +99,23 @@ class Measurement:
             gc.enable()
         self._last_s = total / done
         return {"runs": done, "seconds": total, "lead_in_runs": lead_in}
+
+    def load(self, seconds):
+        """Run for `seconds` without a pause, for a power meter that needs long loads; no time is kept.
+
+        Returns:
+            `marks`: [seconds of `time.perf_counter`, runs so far], about 0.1 s apart, from 0 runs on. On one
+            machine all processes share that clock.
+        """
+        runs, now = 0, time.perf_counter()
+        marks, end = [[now, 0]], now + seconds
+        while now < end:
+            self._runner.run(self._next_feed())
+            runs += 1
+            now = time.perf_counter()
+            if now - marks[-1][0] >= MARK_S or now >= end:
+                marks.append([now, runs])
+        return {"marks": marks}
 
     def finish(self):
         """Every time measured (`times_ms`) and the process's `memory`, bytes."""

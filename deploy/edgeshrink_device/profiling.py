@@ -1,12 +1,15 @@
 """The profiler: models side by side, each in processes of its own, timed in alternating blocks."""
 
+import time
 import uuid
 from contextlib import contextmanager
 
 from edgeshrink_device import machine, power
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.launches import LAUNCHES, run_launches
+from edgeshrink_device.loads import plan_loads
 from edgeshrink_device.runners import require_runner
+from edgeshrink_device.sampler import Sampler
 from edgeshrink_device.targets import find_targets
 from edgeshrink_device.thermal import Thermal
 
@@ -21,6 +24,7 @@ def profile_models(
     launches=LAUNCHES,
     threads=1,
     power_source="auto",
+    load_seconds=None,
     samples=None,
     baseline=True,
     seed=0,
@@ -38,6 +42,8 @@ def profile_models(
         threads: Threads inside an operator. One by default: on a machine shared with anything else, two
             threads wait for each other's core and the figures measure that.
         power_source: "auto", or the name of a power source.
+        load_seconds: For power sources that sample, how long each model is loaded to measure its energy, s;
+            0 for no such loads, None for as long as the source needs (20 s or more).
         samples: Path of an .npz to feed instead of the bundles' own samples.
         baseline: Whether a bundle's baseline.onnx is measured beside its model.onnx.
         seed: Seed of random inputs and of the resampling.
@@ -51,7 +57,7 @@ def profile_models(
         InputError: The call, a path or a model is wrong.
         DeviceError: A worker died, or the power source asked for does not work here.
     """
-    _check_numbers(seconds, runs, launches, threads)
+    _check_numbers(seconds, runs, launches, threads, load_seconds or 0)
     require_runner(device, machine.board())
     targets = find_targets(paths, device, samples, baseline)
     metered = power.choose(power_source)
@@ -61,6 +67,7 @@ def profile_models(
         "seconds": seconds,
         "runs": runs,
         "launches": launches,
+        "load_seconds": load_seconds,
         "threads": threads,
         "seed": seed,
     }
@@ -71,17 +78,28 @@ def _measure(targets, device, plan, metered, tell):
     from edgeshrink_device import document, memory
 
     source, why = metered
-    facts, thermal, used_before = machine.facts(), Thermal(), memory.pick().device_used()
-    with _started(source):
-        launches = run_launches(targets, device, plan, source, tell)
+    facts, thermal, before = machine.facts(), Thermal(), memory.state()
+    began = time.perf_counter()
+    with _started(source) as sampler:
+        loads = plan_loads(source, plan["load_seconds"], plan["launches"])
+        launches = run_launches(targets, device, plan, source, loads, tell, thermal.look)
     idle = [window for launch in launches for window in launch.idle]
-    used = (used_before, launches[-1].device_used)
-    session = document.Session(facts, device, source, why, idle, thermal.read(), used, plan)
+    after = dict(memory.state(), used=launches[-1].device_used)
+    trace = sampler.trace() if sampler else None
+    session = document.Session(
+        facts, device, source, why, idle, trace, began, thermal.read(), (before, after), plan
+    )
     return [document.build(target, document.gather(launches, i), session) for i, target in enumerate(targets)]
 
 
-def _check_numbers(seconds, runs, launches, threads):
-    least = (("seconds", seconds, 0), ("runs", runs, 1), ("launches", launches, 1), ("threads", threads, 1))
+def _check_numbers(seconds, runs, launches, threads, load_seconds):
+    least = (
+        ("seconds", seconds, 0),
+        ("runs", runs, 1),
+        ("launches", launches, 1),
+        ("threads", threads, 1),
+        ("load_seconds", load_seconds, 0),
+    )
     for name, value, limit in least:
         if not limit <= value < float("inf"):
             raise InputError("{} must be at least {}, not {}".format(name, limit, value))
@@ -89,8 +107,13 @@ def _check_numbers(seconds, runs, launches, threads):
 
 @contextmanager
 def _started(source):
+    """The source running; gives the `Sampler` of one that samples, None for a counter."""
+    if isinstance(source, power.SampledSource):
+        with Sampler(source) as sampler:
+            yield sampler
+        return
     source.start()
     try:
-        yield
+        yield None
     finally:
         source.stop()

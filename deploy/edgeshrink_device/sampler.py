@@ -17,7 +17,7 @@ __all__ = ["Sampler", "Trace"]
 Trace = namedtuple(
     "Trace", ["times_s", "watts", "dropped", "interval_s", "window_s", "resolution_w", "failure"]
 )
-Trace.__doc__ = """What a meter said: lists `times_s` (seconds of `time.perf_counter`) and `watts`; how many
+Trace.__doc__ = """What a meter said. Lists `times_s` (seconds of `time.perf_counter`) and `watts`; how many
 readings told nothing; seconds between readings; seconds the meter averages over and its step in watts (None:
 not known); and why it ended early ("" when it did not)."""
 

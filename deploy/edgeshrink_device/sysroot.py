@@ -1,8 +1,8 @@
-"""Where this machine's /proc, /sys and /etc are read from, and the one place that knows when they are not real.
+"""Where /proc, /sys and /etc are read from, and the one place that knows when they are not this machine's.
 
 EDGESHRINK_SYSROOT names a folder that stands in for the root of a board. Every reader of the system's files
-asks `path` for them, and every document takes its `emulated` from `emulated` as well as from its parts: whoever
-sets the variable gets figures marked emulated, whatever else runs.
+asks `path` for them, and every document asks `emulated` as well as its own parts: whoever sets the variable
+gets figures marked emulated, whatever else runs.
 """
 
 import os

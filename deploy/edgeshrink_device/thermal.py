@@ -1,7 +1,14 @@
-"""How warm the machine was, and whether it slowed down for it."""
+"""How warm the machine was, and whether it slowed down for it.
+
+Three things tell: the counters of x86 processors, the cooling devices of a Jetson (their state is 0 while
+they limit nothing), and the over-current events its chip counts (hwmon soctherm_oc, oc1 to oc3, from L4T 35
+on).
+"""
 
 import glob
 import os
+
+from edgeshrink_device import boards, sysroot
 
 __all__ = ["Thermal"]
 
@@ -10,31 +17,62 @@ class Thermal:
     """Temperatures and throttling between `__init__` and `read`.
 
     Args:
-        root: Where /sys is.
+        root: Where /sys is; that of this machine unless given.
+        board: The Jetson `edgeshrink_device.boards.Board` this is; asked for unless given.
     """
 
-    def __init__(self, root="/sys"):
-        self._root = root
+    def __init__(self, root=None, board=None):
+        self._root = sysroot.path("/sys") if root is None else root
+        self._board = board or boards.detect()
         self._start = self._zones()
         self._throttles = self._throttle_count()
+        self._events = self._over_current()
+        self._limiting, self._told = set(), False
+        self.look()
+
+    def look(self):
+        """Note which cooling devices limit something now: what ends before `read` would be missed."""
+        if self._board is None:
+            return
+        for name, state in self._coolers():
+            self._told = True
+            if state > 0:
+                self._limiting.add(name)
 
     def read(self):
         """The part of the profile, and the reason when it is null.
 
         Returns:
-            `start` and `end` (degrees Celsius by zone) and `throttled` (null with `throttled_reason` where
-            the processor does not count it), or None; and the reason for None.
+            `start` and `end` (degrees Celsius by zone), `throttled` (null with `throttled_reason` where
+            nothing tells), `limited_by` (cooling devices that limited something) and `over_current_events`
+            (null where they are not counted), or None; and the reason for None.
         """
         if not self._start:
             return None, "no thermal zone can be read in {}/class/thermal".format(self._root)
-        count = self._throttle_count()
-        known = count is not None and self._throttles is not None
+        self.look()
+        throttled = self._throttled()
         return {
             "start": self._start,
             "end": self._zones(),
-            "throttled": count > self._throttles if known else None,
-            "throttled_reason": None if known else "the processor does not count how often it throttles",
+            "throttled": throttled,
+            "throttled_reason": None
+            if throttled is not None
+            else "the processor does not count how often it throttles",
+            "limited_by": sorted(self._limiting),
+            "over_current_events": self._new_events(),
         }, None
+
+    def _throttled(self):
+        count, events = self._throttle_count(), self._new_events()
+        signs = [count > self._throttles if None not in (count, self._throttles) else None]
+        signs.append(bool(self._limiting) if self._told else None)
+        signs.append(events > 0 if events is not None else None)
+        known = [sign for sign in signs if sign is not None]
+        return any(known) if known else None
+
+    def _new_events(self):
+        events = self._over_current()
+        return None if None in (events, self._events) else events - self._events
 
     def _zones(self):
         zones = {}
@@ -48,16 +86,26 @@ class Thermal:
                 zones[name if name not in zones else os.path.basename(folder)] = celsius
         return zones
 
+    def _coolers(self):
+        """(name, state) of what can limit clocks; a fan limits nothing."""
+        for folder in glob.glob(self._root + "/class/thermal/cooling_device*"):
+            name, state = _read(folder + "/type"), _read(folder + "/cur_state")
+            if state.isdigit() and "fan" not in name.lower():
+                yield name, int(state)
+
     def _throttle_count(self):
-        counts = glob.glob(self._root + "/devices/system/cpu/cpu*/thermal_throttle/*_throttle_count")
-        values = [_read(path) for path in counts]
-        numbers = [int(value) for value in values if value.isdigit()]
-        return sum(numbers) if numbers else None
+        return _sum(self._root + "/devices/system/cpu/cpu*/thermal_throttle/*_throttle_count")
+
+    def _over_current(self):
+        return _sum(self._root + "/class/hwmon/hwmon*/oc*_event_cnt")
+
+
+def _sum(pattern):
+    """The sum of the counters in all files of that name; None where there is none."""
+    values = [_read(path) for path in glob.glob(pattern)]
+    numbers = [int(value) for value in values if value.isdigit()]
+    return sum(numbers) if numbers else None
 
 
 def _read(path):
-    try:
-        with open(path) as file:
-            return file.read().strip()
-    except OSError:
-        return ""
+    return sysroot.read_text(path) or ""

@@ -1,7 +1,7 @@
 import socket
 
 import pytest
-from edgeshrink_device import machine, memory
+from edgeshrink_device import machine, memory, sysroot
 from edgeshrink_device.memory.portable import PortableMemory
 from edgeshrink_device.memory.proc import ProcMemory
 from edgeshrink_device.thermal import Thermal
@@ -21,7 +21,8 @@ flags\t\t: fpu hypervisor
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv(sysroot.VARIABLE, str(tmp_path))
     write(tmp_path, "proc/cpuinfo", CPUINFO)
     write(tmp_path, "etc/os-release", 'NAME=x\nPRETTY_NAME="Some Linux 12"\n')
     for name, value in (
@@ -40,7 +41,7 @@ def write(root, path, text):
 
 
 def test_the_machine_is_described_from_what_the_system_tells(root):
-    facts = machine.facts(str(root))
+    facts = machine.facts()
     assert facts["name"] == "Some CPU @ 3.00GHz"
     assert facts["cores_physical"] == 1
     assert facts["virtual_machine"] is True
@@ -52,11 +53,12 @@ def test_the_machine_is_described_from_what_the_system_tells(root):
 
 def test_a_board_is_named_by_its_device_tree(root):
     write(root, "proc/device-tree/model", "NVIDIA Jetson Nano Developer Kit\0")
-    assert machine.facts(str(root))["name"] == "NVIDIA Jetson Nano Developer Kit"
+    assert machine.facts()["name"] == "NVIDIA Jetson Nano Developer Kit"
 
 
-def test_what_the_system_does_not_tell_is_null(tmp_path):
-    facts = machine.facts(str(tmp_path / "nowhere"))
+def test_what_the_system_does_not_tell_is_null(tmp_path, monkeypatch):
+    monkeypatch.setenv(sysroot.VARIABLE, str(tmp_path / "nowhere"))
+    facts = machine.facts()
     assert facts["cores_physical"] is None
     assert facts["governor"] is None
     assert facts["clocks_locked"] is None
@@ -86,7 +88,9 @@ def test_memory_that_the_kernel_does_not_tell_is_none(tmp_path):
 
 
 def test_every_memory_source_agrees_that_this_process_has_some():
-    assert memory.pick().process_peak() >= memory.pick().process_now() > 1_000_000
+    source = memory.pick()
+    now = source.process_now()
+    assert source.process_peak() >= now > 1_000_000
     assert PortableMemory().process_peak() > 1_000_000
     assert PortableMemory().device_total() == pytest.approx(memory.pick().device_total(), rel=0.01)
 

@@ -68,7 +68,7 @@ def test_a_source_asked_for_that_does_not_work_is_an_error(monkeypatch):
 def test_an_unknown_source_names_the_nearest():
     with pytest.raises(InputError, match="unknown power source 'rappel'") as caught:
         power.choose("rappel")
-    assert caught.value.hint == "Did you mean 'rapl'? Known: auto, rapl, none."
+    assert caught.value.hint == f"Did you mean 'rapl'? Known: auto, {', '.join(power.SOURCES.names())}."
 
 
 class Meter(NoPower):

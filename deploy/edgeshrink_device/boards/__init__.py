@@ -1,7 +1,7 @@
 """Which Jetson this is, what its chip can, and which rails are the whole of what it draws.
 
-Everything is read below `edgeshrink_device.sysroot`, so a folder can stand in for a board; the answer then says
-`emulated`.
+Everything is read below `edgeshrink_device.sysroot`, so a folder can stand in for a board; the answer then
+says `emulated`.
 """
 
 import re
@@ -30,10 +30,10 @@ Board = namedtuple(
 )
 Board.__doc__ = """A Jetson board; what is not known is None.
 
-model: the device tree's text; name: its family ("Jetson Nano"), None for one not known here; module: part number
-("p3448-0000"); chip: "tegra210"; sm: compute capability as text ("5.3"); fast_fp16, fast_int8: whether these
-run faster than single precision; ram_gb: by part number; l4t: "32.7.1"; jetpack: "4.6.1"; emulated: whether a
-stand-in answered.
+model: the device tree's text; name: its family ("Jetson Nano"), None for one not known here; module: part
+number ("p3448-0000"); chip: "tegra210"; sm: compute capability as text ("5.3"); fast_fp16, fast_int8: whether
+these run faster than single precision; ram_gb: by part number; l4t: "32.7.1"; jetpack: "4.6.1"; emulated:
+whether a stand-in answered.
 """
 
 DEVICE_TREES = ("/proc/device-tree/", "/sys/firmware/devicetree/base/")
@@ -51,10 +51,11 @@ def detect():
     model, compatible = _tree("model"), _tree("compatible")
     if model is None:
         model = sysroot.read_text(sysroot.path(CONTAINER_MODEL))
-    l4t = _l4t()
+    l4t = _l4t_of_file()
     words = " ".join((model or "", compatible or "")).lower()
     if l4t is None and "tegra" not in words and "jetson" not in words:
         return None
+    l4t = l4t or _l4t_of_package()
     module, family = _family(model or "", words)
     chip = next((name for name in CHIPS if name in words), family.chip if family else None)
     facts = CHIPS.get(chip)
@@ -115,15 +116,13 @@ def _tree(name):
     return None
 
 
-def _l4t():
+def _l4t_of_file():
     release = RELEASE.search(sysroot.read_text(sysroot.path("/etc/nv_tegra_release")) or "")
-    if release:
-        return "{}.{}".format(*release.groups())
-    return _l4t_of_package()
+    return "{}.{}".format(*release.groups()) if release else None
 
 
 def _l4t_of_package():
-    """The version of the package nvidia-l4t-core ("36.4.4-20250616085344"), for roots without a release file."""
+    """The version of the package nvidia-l4t-core ("36.4.4-20250616085344"), where no release file is."""
     status = sysroot.read_text(sysroot.path("/var/lib/dpkg/status")) or ""
     package = re.search(r"^Package: nvidia-l4t-core$(.*?)^$", status + "\n\n", re.MULTILINE | re.DOTALL)
     version = re.search(r"^Version: ([\d.]+)", package.group(1), re.MULTILINE) if package else None

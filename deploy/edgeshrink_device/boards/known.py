@@ -1,9 +1,9 @@
 """The Jetson boards: chip, memory, and which rails are the whole of what they draw. Data alone.
 
-Rails: the module's or board's own input where its meter has one; never the sum of parts beside it. On AGX Orin
-VDDQ_VDD2_1V8AO is left out since VIN_SYS_5V0 feeds it. Sources: NVIDIA's developer guides ("Software-based
-power consumption modeling"), its answers in forum threads 73608 (Nano), 81016 (AGX Xavier) and on AGX Orin, and
-real tegrastats lines. SM and part numbers: NVIDIA's board naming ("Quick start", table of configurations).
+Rails: the module's or board's own input where its meter has one; never the sum of parts beside it. On AGX
+Orin VDDQ_VDD2_1V8AO is left out since VIN_SYS_5V0 feeds it. Sources: NVIDIA's answers in its forum, threads
+73608 (Nano), 81016 (AGX Xavier) and on AGX Orin, and real tegrastats lines. Part numbers: NVIDIA's developer
+guide, "Quick start", table of configurations.
 """
 
 from collections import namedtuple
@@ -11,8 +11,8 @@ from collections import namedtuple
 __all__ = ["CHIPS", "FAMILIES", "JETPACKS", "Chip", "Family"]
 
 Chip = namedtuple("Chip", ["sm", "fast_fp16", "fast_int8"])
-Chip.__doc__ = """A system on chip: compute capability of its GPU as text, and whether half precision and 8 bit
-integers run faster than single precision there. SM 5.3 and 6.2 have no dot product of 8 bit integers (DP4A)."""
+Chip.__doc__ = """A system on chip: its GPU's compute capability as text, and whether half precision and 8 bit
+integers run faster than single precision there. SM 5.3 and 6.2 have no dot product of bytes (DP4A)."""
 
 CHIPS = {
     "tegra210": Chip("5.3", True, False),

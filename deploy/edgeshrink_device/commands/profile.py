@@ -27,6 +27,12 @@ def add(subparsers):
     sources = _listed(["auto", *SOURCES.names()])
     add_option("--power", default="auto", metavar="SOURCE", help="{} (auto)".format(sources))
     add_option(
+        "--load-seconds",
+        type=float,
+        metavar="S",
+        help="load a model to sample its power, 0 for none (20 or more, by the source)",
+    )
+    add_option(
         "--samples", metavar="FILE.npz", help="inputs, and outputs to check, in place of the bundle's own"
     )
     add_option("--no-baseline", action="store_true", help="leave a bundle's baseline.onnx out")
@@ -52,6 +58,7 @@ def run(options):
             launches=options.launches,
             threads=options.threads,
             power_source=options.power,
+            load_seconds=options.load_seconds,
             samples=options.samples,
             baseline=not options.no_baseline,
             seed=options.seed,

@@ -5,13 +5,19 @@ Every figure is bytes, or None where the source cannot know it.
 
 from edgeshrink_device.registry import Registry
 
-__all__ = ["MEMORY", "MemorySource", "pick"]
+__all__ = ["MEMORY", "MemorySource", "pick", "state"]
 
 MEMORY = Registry("memory source", __name__)
 
 
 class MemorySource:
-    """Reads the memory of this process and of the machine."""
+    """Reads the memory of this process and of the machine.
+
+    Attributes:
+        shared_with_gpu: Whether the machine's memory is the GPU's, too.
+    """
+
+    shared_with_gpu = False
 
     def available(self):
         """Whether this source works on this machine."""
@@ -35,6 +41,24 @@ class MemorySource:
     def device_total(self):
         """Bytes of memory the machine has, or None."""
         raise NotImplementedError
+
+    def swap_used(self):
+        """Bytes that lie in swap, or None."""
+        return
+
+    def largest_free(self):
+        """{"blocks", "bytes"} of the largest free blocks of memory, or None."""
+        return
+
+
+def state():
+    """What the machine's memory looks like now: bytes `used` and in `swap`, and `largest_free` blocks."""
+    source = pick()
+    return {
+        "used": source.device_used(),
+        "swap": source.swap_used(),
+        "largest_free": source.largest_free(),
+    }
 
 
 def pick():

@@ -1,5 +1,6 @@
 """`proc`: Linux, from /proc/self/status (VmRSS, VmHWM) and /proc/meminfo."""
 
+from edgeshrink_device import sysroot
 from edgeshrink_device.memory import MEMORY, MemorySource
 
 __all__ = ["ProcMemory", "read_kilobytes"]
@@ -12,13 +13,15 @@ class ProcMemory(MemorySource):
     """Memory as the Linux kernel tells it.
 
     Args:
-        root: Where /proc is.
+        root: Where /proc is. Unless given, the process's own part is always this machine's, while the whole's
+            may be a stand-in's.
     """
 
     priority = 10
 
-    def __init__(self, root="/proc"):
-        self._root = root
+    def __init__(self, root=None):
+        self._root = root or "/proc"
+        self._system = root or sysroot.path("/proc")
 
     def available(self):
         """Whether the kernel tells this process's peak."""
@@ -34,23 +37,28 @@ class ProcMemory(MemorySource):
 
     def process_now(self):
         """VmRSS in bytes."""
-        return self._read("/self/status", "VmRSS")
+        return read_kilobytes(self._root + "/self/status", "VmRSS")
 
     def process_peak(self):
         """VmHWM in bytes."""
-        return self._read("/self/status", "VmHWM")
+        return read_kilobytes(self._root + "/self/status", "VmHWM")
 
     def device_used(self):
         """MemTotal - MemAvailable in bytes."""
-        total, available = self.device_total(), self._read("/meminfo", "MemAvailable")
+        total, available = self.device_total(), self._meminfo("MemAvailable")
         return None if total is None or available is None else total - available
 
     def device_total(self):
         """MemTotal in bytes."""
-        return self._read("/meminfo", "MemTotal")
+        return self._meminfo("MemTotal")
 
-    def _read(self, path, key):
-        return read_kilobytes(self._root + path, key)
+    def swap_used(self):
+        """SwapTotal - SwapFree in bytes."""
+        total, free = self._meminfo("SwapTotal"), self._meminfo("SwapFree")
+        return None if total is None or free is None else total - free
+
+    def _meminfo(self, key):
+        return read_kilobytes(self._system + "/meminfo", key)
 
 
 def read_kilobytes(path, key):

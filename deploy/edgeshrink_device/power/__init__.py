@@ -5,6 +5,7 @@ Two kinds. A `PowerSource` is a counter: joules since `start`, read at the two e
 it, and energy is the integral of its samples over load phases of many seconds.
 """
 
+from edgeshrink_device import boards
 from edgeshrink_device.errors import DeviceError
 from edgeshrink_device.registry import Registry, unknown
 
@@ -23,6 +24,7 @@ class PowerSource:
         shortest_window_s: Windows shorter than this say nothing: the counter's own steps are too coarse.
         longest_window_s: Windows longer than this may miss a wrap of the counter.
         automatic: Whether `--power auto` may take it; else it is taken only by name.
+        jetson_only: Whether it is of use on Jetson boards alone: elsewhere `auto` passes it without a word.
     """
 
     emulated = False
@@ -31,6 +33,7 @@ class PowerSource:
     shortest_window_s = 0.0
     longest_window_s = float("inf")
     automatic = True
+    jetson_only = False
 
     def unavailable(self):
         """Why this source cannot be read here; empty when it can."""
@@ -113,9 +116,9 @@ def choose(name):
 
 
 def _first_available():
-    passed = []
+    passed, jetson = [], boards.detect() is not None
     for entry in SOURCES.entries():
-        if not entry.automatic:
+        if not entry.automatic or (entry.jetson_only and not jetson):
             continue
         source = entry()
         reason = source.unavailable()

@@ -32,6 +32,7 @@ class Ina3221(SampledSource):
     """The rails that together are the whole board, by `boards.total_rails`."""
 
     priority = 40
+    jetson_only = True
 
     def __init__(self):
         self._rails, self._reason = (), ""
@@ -81,7 +82,7 @@ class Ina3221(SampledSource):
         """
         try:
             watts = sum(rail.watts() for rail in self._rails)
-            true = 0 <= watts <= MOST_W
+            true = 0 < watts <= MOST_W  # a board that runs draws something
         except (OSError, ValueError) as error:
             true, cause = False, getattr(error, "strerror", None) or error
         else:

@@ -6,6 +6,7 @@ holds the packages again and intel-rapl-mmio repeats them: none of these is adde
 
 import os
 
+from edgeshrink_device import sysroot
 from edgeshrink_device.power import SOURCES, PowerSource
 
 __all__ = ["Rapl"]
@@ -18,15 +19,15 @@ class Rapl(PowerSource):
     """The processor's own energy counters.
 
     Args:
-        root: The powercap folder.
+        root: The powercap folder; that of this machine unless given.
     """
 
     priority = 10
     covers = "processor packages with their idle power and, where counted, their memory; nothing else"
     shortest_window_s = 0.02  # the counter moves about every 1 ms: 5% of a window at worst
 
-    def __init__(self, root="/sys/class/powercap"):
-        self._root = root
+    def __init__(self, root=None):
+        self._root = root = root or sysroot.path("/sys/class/powercap")
         self._domains = _domains(root)
         self.rails = tuple(domain.name for domain in self._domains)
 

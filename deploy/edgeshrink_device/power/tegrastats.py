@@ -25,6 +25,7 @@ class Tegrastats(SampledSource):
     """The rails that together are the whole board, by `boards.total_rails`."""
 
     priority = 20
+    jetson_only = True
     streaming = True
     interval_s = 0.1  # the meters' own windows are about that long: shorter ones repeat values
 

@@ -169,7 +169,7 @@ def _fix_sizes(model: ir.Model, inputs: Sequence[InputSpec], path: Path) -> dict
     for index, spec in enumerate(inputs):
         unnamed = model.graph.inputs[index] if index < len(model.graph.inputs) else None
         value = by_name.get(spec.name) if spec.name else unnamed
-        if value is None or value.shape is None or not _fits(spec.shape, value.shape):
+        if value is None or value.shape is None or not _fits(spec, value.shape):
             takes = ", ".join(f"{v.name}:{'x'.join(map(str, v.shape or ()))}" for v in model.graph.inputs)
             shape = "x".join(map(str, spec.shape))
             raise InputError(
@@ -222,11 +222,11 @@ def _require_known(value: ir.Value, ranges: Mapping[str, SizeRange], path: Path)
         )
 
 
-def _fits(shape: tuple[int, ...], declared: ir.Shape) -> bool:
-    """Whether an input of these sizes at opt can be what the file declares."""
-    sizes = list(declared)
-    return len(sizes) == len(shape) and all(
-        not isinstance(size, int) or size == given for size, given in zip(sizes, shape, strict=True)
+def _fits(spec: InputSpec, declared: ir.Shape) -> bool:
+    """Whether an input can be what the file declares; ranges are looked at on their own."""
+    return declared.rank() == len(spec.shape) and all(
+        not isinstance(size, int) or size == given or axis in spec.ranges
+        for axis, (size, given) in enumerate(zip(declared, spec.shape, strict=True))
     )
 
 

@@ -362,7 +362,12 @@ def _make(traced: Traced, to: Device, draft: Draft, progress: Progress, after_ea
         layers=baked.layers,
         before=cost_at_opt(baseline, traced.ranges),
         after=cost_at_opt(model, traced.ranges),
-        lint=lint(model, to, profiled=_profiled(model, traced.ranges)),
+        lint=lint(
+            model,
+            to,
+            profiled=_profiled(model, traced.ranges),
+            largest=sizes_at("max", traced.ranges),
+        ),
         warnings=_warnings(narrow, model, traced),
     )
     _let_go(model, baseline)

@@ -9,7 +9,15 @@ import onnx_ir as ir
 import pytest
 
 from edgeshrink.errors import InputError
-from edgeshrink.inputs import InputSpec, parse_input, random_inputs, read_samples, split_samples
+from edgeshrink.inputs import (
+    InputSpec,
+    SizeRange,
+    parse_input,
+    random_inputs,
+    read_samples,
+    split_samples,
+    words_for,
+)
 
 
 def model(graph: str) -> ir.Model:
@@ -37,6 +45,11 @@ def test_an_input_is_read_from_its_words(text: str, spec: InputSpec) -> None:
 
 WRONG = [
     "",
+    "1...8x3",
+    "1..x3",
+    "..8x3",
+    "1..2..3..4x3",
+    "1-8x3",
     "image",
     "1,3,224",
     "1x",
@@ -59,6 +72,40 @@ def test_anything_else_is_refused_and_the_form_is_shown(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_input(text)
     assert "[NAME:]1x3x224x224[:dtype]" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("1..8x3", InputSpec(None, (8, 3), ranges={0: SizeRange(1, 8, 8)})),
+        ("1..4..8x3", InputSpec(None, (4, 3), ranges={0: SizeRange(1, 4, 8)})),
+        ("ids:1x2..16:int64", InputSpec("ids", (1, 16), "int64", {1: SizeRange(2, 16, 16)})),
+        ("1..2x3..4", InputSpec(None, (2, 4), ranges={0: SizeRange(1, 2, 2), 1: SizeRange(3, 4, 4)})),
+        ("4..4x3", InputSpec(None, (4, 3))),
+    ],
+)
+def test_a_range_is_what_a_size_may_be_and_its_opt_is_max_unless_told(text: str, spec: InputSpec) -> None:
+    assert parse_input(text) == spec
+
+
+@pytest.mark.parametrize("text", ["8..1x3", "1..9..8x3", "4..1..8x3"])
+def test_a_range_that_does_not_go_up_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="does not go up"):
+        parse_input(text)
+
+
+@pytest.mark.parametrize("text", ["0..8x3", "1..99999x99999"])
+def test_both_ends_of_a_range_count(text: str) -> None:
+    with pytest.raises(InputError, match=r"sizes above 0 and at most 2\^31 elements"):
+        parse_input(text)
+
+
+def test_an_input_can_be_fixed_at_each_end_and_written_as_it_was_said() -> None:
+    spec = parse_input("x:2..4..8x3")
+    assert [spec.at(moment).shape for moment in ("min", "opt", "max")] == [(2, 3), (4, 3), (8, 3)]
+    assert spec.at("max").ranges == {}
+    assert words_for("x", (spec.ranges[0], 3), "float32") == "x:2..4..8x3"
+    assert words_for(None, (SizeRange(1, 8, 8), 3), "int64") == "1..8x3:int64"
 
 
 def test_samples_are_read_with_their_labels(tmp_path: Path) -> None:
@@ -185,8 +232,18 @@ def test_bytes_and_booleans_span_their_type() -> None:
     assert set(feed["b"].tolist()) == {True, False}
 
 
-def test_a_symbolic_size_is_drawn_as_one() -> None:
-    assert random_inputs(model("(float[n, 3] x) => (y) { y = Relu(x) }"), 1)[0]["x"].shape == (1, 3)
+def test_a_symbolic_size_is_drawn_as_told_and_else_as_one() -> None:
+    of = model("(float[n, 3] x) => (y) { y = Relu(x) }")
+    assert random_inputs(of, 1)[0]["x"].shape == (1, 3)
+    drawn = random_inputs(of, 2, sizes=[{"n": 4}, {}])
+    assert [feed["x"].shape for feed in drawn] == [(4, 3), (1, 3)]
+
+
+def test_samples_become_batches_of_the_size_that_is_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.arange(15, dtype=np.float32).reshape(5, 3))
+    of = model("(float[n, 3] x) => (y) { y = Relu(x) }")
+    batches = split_samples(read_samples(tmp_path / "a.npz"), of, {"n": 4})
+    assert [batch["x"][:, 0].tolist() for batch in batches] == [[0, 3, 6, 9], [12, 12, 12, 12]]
 
 
 @pytest.mark.parametrize("labels", [np.eye(3), np.float32([0, 1, 2]), np.array(["a", "b", "c"])])

@@ -33,7 +33,7 @@ _OPTIONS = (
         "inputs",
         multiple=True,
         metavar="[NAME:]SHAPE[:DTYPE]",
-        help="Shape of an input: 1x3x224x224.",
+        help="Shape of an input: 1x3x224x224, or 1..8x3x224x224 for a batch that stays open.",
     ),
     click.option(
         "--samples", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, and labels."

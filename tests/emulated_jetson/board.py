@@ -1,6 +1,7 @@
 """A whole emulated board: a root, its programs, TensorRT, CUDA and the environment that leads to them."""
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -9,22 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from . import roots
+
 HERE = Path(__file__).parent
 DEPLOY = HERE.parents[1] / "deploy"
 
-# kind: (the GPU's name as CUDA gives it, compute capability, bytes of memory)
-GPUS = {
-    "jetson-nano": ("NVIDIA Tegra X1", "5.3", 4156030976),
-    "jetson-nano-2gb": ("NVIDIA Tegra X1", "5.3", 2075262976),
-    "jetson-tx2": ("NVIDIA Tegra X2", "6.2", 8235577344),
-    "jetson-xavier-nx": ("Xavier", "7.2", 8148746240),
-    "jetson-agx-xavier": ("Xavier", "7.2", 33465196544),
-    "jetson-orin-nano": ("Orin", "8.7", 7990140928),
-    "jetson-orin-nx": ("Orin", "8.7", 16337092608),
-    "jetson-agx-orin": ("Orin", "8.7", 64313720832),
-    "jetson-agx-thor": ("NVIDIA Thor", "11.0", 131881164800),
+# TensorRT: (the board that has it, L4T, CUDA as cudaRuntimeGetVersion says it)
+RELEASES = {
+    "8.2": ("jetson-nano", "32.7.1", 10020),
+    "8.6": ("jetson-orin-nano", "36.2.0", 12020),
+    "10.3": ("jetson-orin-nano", "36.4.3", 12060),
+    "10.16": ("jetson-agx-thor", "38.4.0", 13000),
+    "11.4": ("jetson-agx-thor", "39.0.0", 13000),
 }
-CUDA_VERSIONS = {"8.2": 10020, "8.6": 11040, "10.3": 12060, "10.16": 13000, "11.4": 13000}
 PLACES = {
     "trtexec": "usr/src/tensorrt/bin",
     "tegrastats": "usr/bin",
@@ -66,56 +64,44 @@ class Board:
             monkeypatch.syspath_prepend(folder)
 
 
-def board(
-    tmp_path,
-    kind="jetson-nano",
-    tensorrt="8.2",
-    pycuda=False,
-    cudart=True,
-    programs=tuple(PLACES),
-    **variables,
-):
-    """An emulated board under `tmp_path`.
+def board(tmp_path, kind=None, tensorrt="8.2", pycuda=False, cudart=True, programs=None, **variables):
+    """An emulated board under `tmp_path`, idle, with clocks that follow the load.
 
     Args:
         tmp_path: An empty folder.
-        kind: A key of GPUS.
-        tensorrt: "8.2", "8.6", "10.3", "10.16", "11.4"; None for a board without its Python module.
+        kind: A key of roots.KINDS ("jetson-nano"); unless given, a board that has this TensorRT.
+        tensorrt: "8.2", "8.6", "10.3", "10.16", "11.4"; None for 8.2 without its Python module.
         pycuda: Whether PyCUDA is installed.
         cudart: Whether libcudart is there; without a C compiler the test is skipped.
-        programs: Which programs are there.
+        programs: Which of PLACES are there; all unless given.
         variables: Further variables, EMULATED_... (faults.py, libcudart.c, programs/*.py).
     """
+    usual, l4t, cuda = RELEASES[tensorrt or "8.2"]
+    kind = kind or usual
     root = tmp_path / "root"
-    root.mkdir()
-    fill_root(root, kind)
-    for program in programs:
+    roots.write_root(root, kind, l4t)
+    trace = tmp_path / "tegrastats.json"
+    trace.write_text(json.dumps(roots.idle_trace(kind, l4t)))
+    for program in PLACES if programs is None else programs:
         write_program(root / PLACES[program] / program, program)
-    gpu, sm, memory = GPUS[kind]
     environment = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     environment.update(
         EDGESHRINK_SYSROOT=str(root),
         PATH=os.pathsep.join([str(root / "usr/bin"), str(root / "usr/sbin"), "/usr/bin", "/bin"]),
         PYTHONPATH=os.pathsep.join(map(str, python_path(tensorrt, pycuda))),
         PYTHONDONTWRITEBYTECODE="1",
-        EMULATED_GPU=gpu,
-        EMULATED_GPU_SM=sm,
-        EMULATED_TOTAL_BYTES=str(memory),
+        EMULATED_GPU=roots.KINDS[kind].gpu,
+        EMULATED_GPU_SM=roots.KINDS[kind].sm,
+        EMULATED_TOTAL_BYTES=str(roots.memory_bytes(kind)),
         EMULATED_TENSORRT=tensorrt or "8.2",
-        EMULATED_CUDA_VERSION=str(CUDA_VERSIONS[tensorrt or "8.2"]),
+        EMULATED_CUDA_VERSION=str(cuda),
+        EMULATED_TEGRASTATS_TRACE=str(trace),
     )
     if cudart:
         library = put_libcudart(root / CUDA_FOLDER)
         environment.update(LD_LIBRARY_PATH=str(library.parent), EMULATED_LIBCUDART=str(library))
     environment.update({name: str(value) for name, value in variables.items()})
     return Board(root, environment)
-
-
-def fill_root(root, kind):
-    """/proc, /sys and /etc of the board."""
-    from . import sysfs
-
-    sysfs.write_board(root, kind)
 
 
 def python_path(tensorrt, pycuda):
@@ -157,17 +143,6 @@ def compile_libcudart():
     folder = Path(tempfile.mkdtemp(prefix="libcudart"))
     atexit.register(shutil.rmtree, str(folder), True)
     made = folder / "libcudart.so"
-    words = [
-        "-shared",
-        "-fPIC",
-        "-O1",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-o",
-        made,
-        HERE / "libcudart.c",
-        "-lpthread",
-    ]
-    subprocess.run([compiler, *map(str, words)], check=True)
+    flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([compiler, *flags, "-o", str(made), str(HERE / "libcudart.c"), "-lpthread"], check=True)
     return made

@@ -11,7 +11,8 @@ EMULATED_TEGRASTATS_HANGS_AFTER the number of lines after which it prints nothin
 With none of the first two it prints the line of an idle Jetson Nano.
 
 A trace is {"line": "RAM ... {rails}", "rails": {"POM_5V_IN": [[0, 1500], [1, 4000]]}, "unit": "" or "mW",
-A trace is {"line": "RAM ... {rails}", "rails": {"POM_5V_IN": [[0, 1500], [1, 4000]]}, "unit": "",
+"peak": false}: a rail's points are (seconds since the start, mW), joined by straight lines, the last one
+kept; a {time} in the line becomes the local time.
 """
 
 import json
@@ -78,12 +79,15 @@ def pid_file():
 
 
 def daemon():
-    """Fork; True in the parent."""
+    """Fork; True in the parent. The child lets go of what the parent's caller waits for."""
     child = os.fork()
     if child:
         pid_file().write_text(str(child))
         return True
     os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
     return False
 
 
@@ -113,7 +117,14 @@ def print_lines(out, interval_s):
                 os._exit(1)
         if dies and number >= dies:
             return 1
+        if out is not sys.stdout and number > 1 and not out_is_there(out):
+            return 0
         time.sleep(max(0.0, start + number * interval_s - time.monotonic()))
+
+
+def out_is_there(out):
+    """Whether the log still has a name: a daemon that nobody stopped ends with the folder it wrote into."""
+    return os.fstat(out.fileno()).st_nlink > 0
 
 
 def line_source():
@@ -144,7 +155,8 @@ def synthetic(trace):
             peaks[rail] = max(peaks.get(rail, 0), power)
             numbers = [power, sums[rail] // count[0]] + ([peaks[rail]] if trace.get("peak") else [])
             shown.append(rail + " " + "/".join(str(each) + unit for each in numbers))
-        return trace.get("line", IDLE).replace("{rails}", " ".join(shown))
+        text = trace.get("line", IDLE).replace("{time}", time.strftime("%m-%d-%Y %H:%M:%S"))
+        return text.replace("{rails}", " ".join(shown))
 
     return line
 

@@ -15,7 +15,7 @@ from edgeshrink.errors import InputError
 from edgeshrink.inputs import Array, read_samples, split_samples
 from edgeshrink.lint import findings_of, lint_ranges
 from edgeshrink.lint.finding import CAVEAT, SEVERITIES, Finding, has_errors
-from edgeshrink.lint.memory import UNCOUNTED, Memory, memory_of
+from edgeshrink.lint.footprint import UNCOUNTED, Memory
 from edgeshrink.lint.subject import Subject, halves
 from edgeshrink.npz import read_npz
 from edgeshrink.onnx_reader import load_onnx
@@ -126,7 +126,7 @@ def lint_path(
     if feeds:
         ranges = lint_ranges(model, feeds)
         findings = tuple(sorted((*findings, *ranges), key=lambda f: SEVERITIES.index(f.severity)))
-    return Linted(path, to, network.parser, precision, findings, memory_of(network), len(feeds))
+    return Linted(path, to, network.parser, precision, findings, network.memory, len(feeds))
 
 
 def _ranges(bundle: Bundle | None) -> tuple[list[str], dict[str, int]]:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.lint.finding import Finding
 from edgeshrink.lint.rule import Hit, finding_of, rule
-from edgeshrink.lint.subject import Array, Subject, constant_of
+from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.values import Array, constant_of
 from edgeshrink.verify import Feed, run_onnx
 
 __all__ = ["LARGEST", "SMALLEST", "lint_ranges"]
@@ -84,11 +86,12 @@ def lint_ranges(model: ir.Model, feeds: Sequence[Feed]) -> tuple[Finding, ...]:
         InputError: A feed does not fit.
         EdgeshrinkError: ONNX Runtime refuses the network.
     """
+    model = _typed(model)
     names = [
         value.name
         for node in model.graph
         for value in node.outputs
-        if value.name and value.dtype in (None, ir.DataType.FLOAT) and node.op_type != "Constant"
+        if value.name and value.dtype == ir.DataType.FLOAT and node.op_type != "Constant"
     ]
     ranges = {name: _Range() for name in names}
     for start in range(0, len(names), _MOST_AT_ONCE):
@@ -97,14 +100,22 @@ def lint_ranges(model: ir.Model, feeds: Sequence[Feed]) -> tuple[Finding, ...]:
         for feed in feeds:
             (outputs,) = run_onnx(probe, [feed])
             for name in part:
-                if outputs[name].dtype == np.float32:
-                    ranges[name].see(outputs[name])
+                ranges[name].see(outputs[name])
     makers = {value.name: node for node in model.graph for value in node.outputs}
     return tuple(
         finding_of(rule_id, "warning", Hit(why, BUILD, makers[name]))
         for name, seen in ranges.items()
         for rule_id, why in _faults(name, seen, len(feeds))
     )
+
+
+def _typed(model: ir.Model) -> ir.Model:
+    """The model, or a copy that knows its values' types: a lowered file states those of its interface."""
+    if all(value.dtype is not None for node in model.graph for value in node.outputs if value.name):
+        return model
+    copy = model.clone()
+    infer_shapes(copy)
+    return copy
 
 
 def _faults(name: str, seen: _Range, samples: int) -> Iterator[tuple[str, str]]:
@@ -124,6 +135,4 @@ def _with_outputs(model: ir.Model, names: Sequence[str]) -> ir.Model:
     copy = model.clone()
     made = {value.name: value for node in copy.graph for value in node.outputs}
     copy.graph.outputs[:] = [made[name] for name in names]
-    for value in copy.graph.outputs:
-        value.type = value.type or ir.TensorType(ir.DataType.FLOAT)
     return copy

@@ -9,8 +9,9 @@ import onnx
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, constant_of, dtype_of, input_of, is_constant, rank_of
+from edgeshrink.lint.subject import Subject
 from edgeshrink.lint.traps import ATTRIBUTES
+from edgeshrink.lint.values import constant_of, dtype_of, input_of, is_constant, rank_of
 from edgeshrink.lower import RULES as LOWERING
 from edgeshrink.parsers import Operator, parsers
 

@@ -8,7 +8,8 @@ from math import prod
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, input_of, rank_of, sizes_of
+from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.values import input_of, rank_of, sizes_of
 
 __all__: list[str] = []
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, constant_of, input_of
+from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.values import constant_of, input_of
 
 __all__: list[str] = []
 

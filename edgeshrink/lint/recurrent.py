@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, input_of
+from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.values import input_of
 
 __all__: list[str] = []
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, constant_of, input_of, rank_of
+from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.values import constant_of, input_of, rank_of
 
 __all__: list[str] = []
 

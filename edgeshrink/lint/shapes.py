@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, input_of, sizes_of
+from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.values import input_of, sizes_of
 
 __all__: list[str] = []
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
-from math import prod
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
@@ -17,25 +14,11 @@ from edgeshrink.devices import Device, Precision
 from edgeshrink.graph.module_paths import traced_path
 from edgeshrink.graph.open_sizes import fixed
 from edgeshrink.graph.shapes import infer_shapes
+from edgeshrink.lint.footprint import Memory, memory_of
+from edgeshrink.lint.values import stored
 from edgeshrink.parsers import Parser
 
-__all__ = [
-    "Array",
-    "Subject",
-    "bytes_of",
-    "constant_of",
-    "dtype_of",
-    "halves",
-    "input_of",
-    "is_constant",
-    "megabytes",
-    "module_of",
-    "module_of_value",
-    "rank_of",
-    "sizes_of",
-]
-
-Array = npt.NDArray[Any]
+__all__ = ["Subject", "halves", "module_of", "module_of_value"]
 
 
 class Subject:
@@ -77,9 +60,10 @@ class Subject:
         return tuple(self.graph.all_nodes())
 
     @cached_property
-    def at_largest(self) -> ir.Graph:
-        """The graph with every open size at its largest; the graph itself where none is known."""
-        return fixed(self.model, self.largest).graph
+    def memory(self) -> Memory:
+        """What running and building it takes at least, with open sizes at their largest."""
+        graph = fixed(self.model, self.largest).graph
+        return memory_of(graph, self.constants, self.workspace_bytes)
 
     @property
     def opset(self) -> int:
@@ -99,7 +83,7 @@ class Subject:
     @cached_property
     def constants(self) -> tuple[ir.Value, ...]:
         """Every value with a tensor behind it that a node reads, once."""
-        found = {value: None for node in self.nodes for value in node.inputs if _tensor(value) is not None}
+        found = {value: None for node in self.nodes for value in node.inputs if stored(value) is not None}
         return tuple(value for value in found if value is not None)
 
     def attribute(self, node: ir.Node, name: str) -> Any:
@@ -141,78 +125,6 @@ def _with_shapes(model: ir.Model) -> ir.Model:
     return copy
 
 
-def _tensor(value: ir.Value | None) -> ir.TensorProtocol | None:
-    if value is None or value.is_graph_input():
-        return None
-    try:
-        return ir.convenience.get_const_tensor(value)
-    except ValueError:  # a Constant without a value is none
-        return None
-
-
-def constant_of(value: ir.Value | None) -> Array | None:
-    """The array behind an initializer or a Constant node; None for everything else."""
-    tensor = _tensor(value)
-    return None if tensor is None or tensor.dtype == ir.DataType.STRING else np.asarray(tensor.numpy())
-
-
-def is_constant(value: ir.Value | None) -> bool:
-    """Whether the parser knows the value as weights: stored, or stored behind a DequantizeLinear."""
-    if _tensor(value) is not None:
-        return True
-    maker = None if value is None else value.producer()
-    return (
-        maker is not None and maker.op_type == "DequantizeLinear" and _tensor(input_of(maker, 0)) is not None
-    )
-
-
-def sizes_of(value: ir.Value | None) -> tuple[int, ...] | None:
-    """All sizes of a value; None where the rank or one of them is not known."""
-    if value is None:
-        return None
-    tensor = _tensor(value)
-    shape = value.shape if tensor is None else tensor.shape
-    if shape is None:
-        return None
-    sizes = tuple(size for size in shape if isinstance(size, int))
-    return sizes if len(sizes) == len(shape) else None
-
-
-def input_of(node: ir.Node, index: int) -> ir.Value | None:
-    """An input; None where it is left out, or where the network's opset does not have it yet."""
-    return node.inputs[index] if index < len(node.inputs) else None
-
-
-def dtype_of(value: ir.Value | None) -> ir.DataType | None:
-    """The element type, of stored values the tensor's own; None where it is not known."""
-    tensor = _tensor(value)
-    if tensor is not None:
-        return tensor.dtype
-    return None if value is None else value.dtype
-
-
-def rank_of(value: ir.Value | None) -> int | None:
-    """How many dimensions a value has; None where that is not known."""
-    tensor = _tensor(value)
-    if tensor is not None:
-        return len(tensor.shape)
-    return None if value is None or value.shape is None else value.shape.rank()
-
-
-def bytes_of(value: ir.Value) -> int | None:
-    """How much memory a value takes, in bytes; None where its sizes or its type are not known."""
-    sizes = sizes_of(value)
-    dtype = dtype_of(value)
-    if sizes is None or dtype in (None, ir.DataType.STRING, ir.DataType.UNDEFINED):
-        return None
-    return -(-prod(sizes) * dtype.bitwidth // 8)
-
-
-def megabytes(size: int) -> str:
-    """A size in bytes as people read it: 12.3 MB."""
-    return f"{size / 1e6:,.1f} MB"
-
-
 def module_of(node: ir.Node) -> str:
     """The torch module a node came from, `layer1.0.conv1`, by its weight, its notes or its name."""
     if path := traced_path(node):
@@ -224,5 +136,5 @@ def module_of_value(value: ir.Value) -> str:
     """The torch module of the node that makes a value, or first reads a stored one; empty for inputs."""
     if value.is_graph_input():
         return ""
-    node = value.producer() if _tensor(value) is None else next((use.node for use in value.uses()), None)
+    node = value.producer() if stored(value) is None else next((use.node for use in value.uses()), None)
     return module_of(node) if node else ""

@@ -12,7 +12,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Subject, constant_of, input_of, rank_of
+from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.values import constant_of, input_of, rank_of
 
 __all__ = ["ATTRIBUTES", "CONDITIONS"]
 

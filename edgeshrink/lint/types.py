@@ -8,7 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeshrink.lint.rule import Hit, rule
-from edgeshrink.lint.subject import Array, Subject, constant_of, dtype_of
+from edgeshrink.lint.subject import Subject
+from edgeshrink.lint.values import Array, constant_of, dtype_of
 
 __all__: list[str] = []
 

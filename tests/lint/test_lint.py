@@ -11,7 +11,6 @@ import pytest
 
 from edgeshrink.devices import Precision, devices
 from edgeshrink.lint import SEVERITIES, has_errors, lint, lint_ranges
-from edgeshrink.lint.memory import memory_of
 from edgeshrink.lint.subject import Subject
 from edgeshrink.lower import lower
 from edgeshrink.parsers import Operator
@@ -171,13 +170,13 @@ def test_advice_about_transposes_speaks_of_images_where_there_are_some() -> None
 
 def test_memory_counts_what_lives_at_one_time() -> None:
     text = "(float[10] x) => (float[10] y) { a = Relu(x) b = Relu(a) c = Relu(b) y = Add(c, w) }"
-    memory = memory_of(Subject(parse(text, w=np.ones(10, np.float32)), NANO, None))
+    memory = Subject(parse(text, w=np.ones(10, np.float32)), NANO, None).memory
     assert (memory.weights, memory.activations, memory.unknown) == (40, 80, 0)  # two values at a time
 
 
 def test_memory_keeps_what_is_read_later() -> None:
     text = "(float[10] x) => (float[10] y) { a = Relu(x) b = Relu(a) y = Add(b, x) }"
-    assert memory_of(Subject(parse(text), NANO, None)).activations == 120
+    assert Subject(parse(text), NANO, None).memory.activations == 120
 
 
 def test_memory_keeps_what_a_branch_reads() -> None:
@@ -186,7 +185,7 @@ def test_memory_keeps_what_a_branch_reads() -> None:
         "then_branch = one () => (float[10] p) { p = Neg(x) },"
         "else_branch = two () => (float[10] q) { q = Neg(b) } > }"
     )
-    assert memory_of(Subject(parse(text), NANO, None)).activations == 1 + 120
+    assert Subject(parse(text), NANO, None).memory.activations == 1 + 120
 
 
 def test_memory_counts_what_a_branch_holds_at_its_own_worst() -> None:
@@ -196,14 +195,14 @@ def test_memory_counts_what_a_branch_holds_at_its_own_worst() -> None:
         "{ a = Concat<axis=0>(x, x) b = Neg(a) p = Slice(b, zero, ten) },"
         "else_branch = two () => (float[10] q) { q = Neg(x) } > }"
     )
-    memory = memory_of(Subject(parse(text, zero=np.array([0]), ten=np.array([10])), NANO, None))
+    memory = Subject(parse(text, zero=np.array([0]), ten=np.array([10])), NANO, None).memory
     assert (memory.activations, memory.unknown) == (1 + 40 + 40 + 80 + 80, 0)  # x, y, and in the branch a, b
 
 
 def test_memory_counts_open_sizes_at_their_largest() -> None:
     model = parse("(float[n, 10] x) => (float[n, 10] y) { a = Relu(x) y = Neg(a) }")
-    assert memory_of(Subject(model, NANO, None)).unknown == 3
-    memory = memory_of(Subject(model, NANO, None, largest={"n": 4}))
+    assert Subject(model, NANO, None).memory.unknown == 3
+    memory = Subject(model, NANO, None, largest={"n": 4}).memory
     assert (memory.activations, memory.unknown) == (2 * 4 * 40, 0)
     small = board(memory_bytes=1000)
     assert found(model, "more-than-memory", small, largest={"n": 40})
@@ -213,7 +212,7 @@ def test_memory_counts_open_sizes_at_their_largest() -> None:
 def test_memory_says_what_building_needs_and_how_much_is_unknown() -> None:
     text = "(float[10] x) => (y) { a = NonZero(x) y = Add(x, w) }"
     network = Subject(parse(text, w=np.ones(10, np.float32)), NANO, None, workspace_bytes=1000)
-    memory = memory_of(network)
+    memory = network.memory
     assert (memory.running, memory.unknown) == (40 + 80, 1)
     assert memory.building == 2 * 40 + 80 + 1000
 
@@ -246,6 +245,11 @@ def test_samples_show_what_fp16_makes_zero() -> None:
 @pytest.mark.parametrize("array", [[1, 200], [0, 0], [1e-5, 1], [np.inf, np.nan]])
 def test_samples_within_fp16_are_right(array: list[float]) -> None:
     assert lint_ranges(parse(SQUARE), feeds(array)) == ()
+
+
+def test_ranges_of_a_file_that_states_no_types_are_those_of_its_floats() -> None:
+    text = "(float[2] x) => (float[2] y) { i = Cast<to=6>(x) f = Cast<to=1>(i) s = Mul(f, f) y = Sigmoid(s) }"
+    assert [finding.operator for finding in lint_ranges(parse(text), feeds([300, 1]))] == ["Mul"]
 
 
 def test_ranges_are_looked_at_in_parts_and_integers_left_out() -> None:

@@ -50,6 +50,7 @@ from edgeshrink.lower.reduce_booleans import LowerReduceBooleans
 from edgeshrink.lower.reduce_over_nothing import LowerReduceOverNothing
 from edgeshrink.lower.relu_of_integers import LowerReluOfIntegers
 from edgeshrink.lower.reshape_zeros import LowerReshapeZeros
+from edgeshrink.lower.resize_matrices import LowerResizeMatrices
 from edgeshrink.lower.resize_sizes import LowerResizeSizes
 from edgeshrink.lower.rms_normalization import LowerRMSNormalization
 from edgeshrink.lower.rotary_embedding import LowerRotaryEmbedding
@@ -110,6 +111,7 @@ RULES: tuple[type[NodeRule], ...] = (
     LowerReduceOverNothing,
     LowerReluOfIntegers,
     LowerReshapeZeros,
+    LowerResizeMatrices,
     LowerResizeSizes,
     LowerRotaryEmbedding,
     LowerSTFT,

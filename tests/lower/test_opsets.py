@@ -53,7 +53,7 @@ def test_an_attribute_that_says_the_old_meaning_goes(graph: str, op_type: str, g
             "dilations=.* came with opset 19",
         ),
         (
-            '(float[1, 1, 4, 4] x) => (y) { s = Constant<value_floats=[1.0, 1.0, 0.5, 0.5]>() '
+            '(float[1, 1, h, 4] x) => (y) { s = Constant<value_floats=[1.0, 1.0, 0.5, 0.5]>() '
             'y = Resize<mode="linear", antialias=1>(x, , s) }',
             18,
             "antialias=1 came with opset 18",

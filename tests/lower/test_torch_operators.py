@@ -41,6 +41,7 @@ WRITTEN: dict[str, Function] = {
     "LowerPoolCeilMode": lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
     "LowerReduceAxes": lambda x: x.amax((1, 2)),
     "LowerReluOfIntegers": lambda x: F.relu((x * 5).int()),
+    "LowerResizeMatrices": lambda x: F.interpolate(x, size=(9, 12), mode="bicubic"),
     "LowerSTFT": lambda x: torch.view_as_real(_spectrogram(x.reshape(1, 80))),
     "LowerScatterElementsReduction": lambda x: torch.zeros_like(x).scatter_add(3, (x > 0).long(), x),
     "LowerScatterNDReduction": lambda x: torch.zeros(4, 8).index_add(0, (x[0, 0, :, 0] > 0).long(), x[0, 0]),

@@ -43,6 +43,7 @@ class CheckpointContents:
     inputs: tuple[InputSpec, ...]
     _arranged: Arranged = field(repr=False)
     _masked: dict[str, int] = field(repr=False)
+    _kinds: dict[str, str] = field(repr=False, default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -57,7 +58,7 @@ class CheckpointContents:
     @cached_property
     def layers(self) -> tuple[LayerFacts, ...]:
         """Every layer, in the network's order where a network was given, else in the file's."""
-        return layer_facts(self._arranged, self._masked)
+        return layer_facts(self._arranged, self._masked, self._kinds)
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeshrink.checkpoint.containers.stored import Opening, Stored
 from edgeshrink.checkpoint.contents import LoadedCheckpoint
+from edgeshrink.checkpoint.facts.kinds import kinds_in
 from edgeshrink.checkpoint.masks.unmasking import take_off_masks
 from edgeshrink.checkpoint.network.factory import CLASSES, FORM, build_network
 from edgeshrink.checkpoint.network.fit import require_fit
@@ -76,11 +77,11 @@ def build(reading: Reading, *, arch: str | None, arch_args: dict[str, Any] | Non
         require_loadable(network, origin)
     match_first_words(arranged, network)
     take_off_masks(network, arranged, reading.bare, origin)
-    halves = half_grown(network, arranged.dendrites)
+    halves, kinds = half_grown(network, arranged.dendrites), kinds_in(network)
     module = _assemble(network, arranged, contents.activation or "sigmoid", origin, str(path))
     _in_network_order(arranged, module)
     told = [warning for warning in (halves, passed_by(module)) if warning]
-    contents = replace(contents, warnings=(*contents.warnings, *told))
+    contents = replace(contents, warnings=(*contents.warnings, *told), _kinds=kinds)
     return LoadedCheckpoint(module=module.eval(), contents=contents)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from edgeshrink.checkpoint import read
+from edgeshrink.checkpoint import load, read
 from edgeshrink.checkpoint.facts.layers import LayerFacts, layer_facts
 from edgeshrink.checkpoint.layouts.arranged import Arranged, Dendrites
 from edgeshrink.dendrites import MaskedGroupedConv1d, MaskedGroupedConv2d
@@ -20,7 +20,7 @@ from edgeshrink.dendrites import MaskedGroupedConv1d, MaskedGroupedConv2d
 def facts(tensors: dict[str, Tensor], **dendrites: Dendrites) -> tuple[LayerFacts, ...]:
     arranged = Arranged(plain=tensors, dendrites=dendrites)
     arranged.source = {name: name for name, _ in arranged.everything()}
-    return layer_facts(arranged, {})
+    return layer_facts(arranged, {}, {})
 
 
 def dendrites(*branches: dict[str, Tensor], channels: int, living: int | None = None) -> Dendrites:
@@ -213,3 +213,15 @@ def test_a_threshold_is_told_where_it_is_a_number(threshold: float, told: float 
     state = MaskedGroupedConv2d(4, 6, 3, threshold=threshold).state_dict()
     [layer] = facts({f"conv.{name}": tensor for name, tensor in state.items()})
     assert (layer.kind, layer.threshold) == ("masked conv2d", told)
+
+
+def test_the_network_tells_what_tensors_do_not(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 3), nn.ConvTranspose2d(3, 2, 2))
+    with torch.no_grad():
+        network[0].weight[:5] = 0
+        network[2].weight[0] = 0  # what it makes of an input channel, and no filter
+    torch.save(network, tmp_path / "net.pt")
+    found = load(tmp_path / "net.pt", arch=None).contents.layers
+    assert [layer.kind for layer in found] == ["embedding", "linear", "transposed conv2d"]
+    assert [layer.zero_units for layer in found] == [0, 0, 0]
+    assert not any("can leave" in layer.note for layer in found)

@@ -83,6 +83,13 @@ def test_a_value_a_filter_must_say_that_it_is_one(net: Path, tmp_path: Path) -> 
     assert "mask.reshape(-1, 1, 1, 1)" in str(refused(net, tmp_path / "masks.pt").hint)
 
 
+def test_a_mask_named_after_a_layer_is_told_its_parameters_name(net: Path, tmp_path: Path) -> None:
+    torch.save({"conv": torch.ones(4, 3, 2, 2)}, tmp_path / "masks.pt")
+    with pytest.raises(InputError, match="no such parameter") as caught:
+        read(net, masks=tmp_path / "masks.pt")
+    assert caught.value.hint == "Did you mean 'conv.weight'?"
+
+
 @pytest.mark.parametrize("wrapper", [None, "masks", "state_dict"])
 def test_dictionaries_of_dictionaries_are_masks_by_layer(
     net: Path, tmp_path: Path, wrapper: str | None
@@ -256,6 +263,12 @@ def reads_or_is_refused(data: bytes) -> None:
         for attempt in attempts:
             with contextlib.suppress(InputError):
                 attempt()
+
+
+def test_an_array_that_python_2_wrote_is_read_without_a_word(net: Path, tmp_path: Path) -> None:
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4L,), }"
+    archive(tmp_path / "masks.npz", ("conv.bias.npy", npy_with_header(header, np.ones(4, "f4").tobytes())))
+    assert masked(net, tmp_path / "masks.npz") == {"conv.bias": 0}
 
 
 @settings(max_examples=150)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-__all__ = ["UNITS", "is_recurrent", "kept_filters", "kind_of", "weight_of"]
+__all__ = ["UNITS", "is_recurrent", "kept_filters", "kind_of", "kinds_in", "weight_of"]
 
 _KIND_BY_DIMENSIONS = {2: "linear", 3: "conv1d", 4: "conv2d", 5: "conv3d"}
 _RECURRENT_BY_GATES = {1: "rnn", 3: "gru", 4: "lstm"}
@@ -26,7 +26,7 @@ _WEIGHTS = ("weight", "parametrizations.weight.original", "parametrizations.weig
 def kind_of(tensors: Mapping[str, Tensor]) -> str:
     """Tell what kind of layer has these parameters and buffers: "conv2d", "batch norm", "gru", ...
 
-    An embedding looks like a linear layer, and a transposed convolution like a plain one.
+    An embedding looks like a linear layer, and a transposed convolution like a plain one: see ``kinds_in``.
     """
     if "running_mean" in tensors:
         return "batch norm"
@@ -40,6 +40,18 @@ def kind_of(tensors: Mapping[str, Tensor]) -> str:
         return "parameters"
     kind = _KIND_BY_DIMENSIONS.get(weight.dim(), "norm")
     return f"masked {kind}" if kept_filters(tensors) is not None else kind
+
+
+def kinds_in(network: nn.Module) -> dict[str, str]:
+    """The layers whose tensors look like another kind's, by name: embeddings and transposed convolutions."""
+    from torch import nn
+
+    told = {nn.Embedding: "embedding", nn.EmbeddingBag: "embedding bag"} | {
+        cls: f"transposed conv{dims}d"
+        for dims, cls in enumerate((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), start=1)
+    }
+    named = ((name, module) for name, module in network.named_modules(remove_duplicate=False))
+    return {name: kind for name, module in named for cls, kind in told.items() if isinstance(module, cls)}
 
 
 def is_recurrent(kind: str) -> bool:

@@ -63,10 +63,17 @@ class _Piece:
     Attributes:
         tensors: Name within the module -> tensor.
         masked: The same names -> elements that a mask of the file set to zero; only where there is a mask.
+        told: Its kind, where the network tells it.
     """
 
     tensors: dict[str, Tensor]
     masked: dict[str, int]
+    told: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the network says, or else what its tensors do."""
+        return self.told or kind_of(self.tensors)
 
     def used(self, name: str) -> Tensor:
         """A tensor as it is computed with: a learnable mask applied."""
@@ -96,27 +103,38 @@ class _Piece:
         return sum(t.numel() for name, t in self.tensors.items() if not name.endswith(_NOT_TRAINED))
 
 
-def layer_facts(arranged: Arranged, masked: Mapping[str, int]) -> tuple[LayerFacts, ...]:
+def layer_facts(
+    arranged: Arranged, masked: Mapping[str, int], kinds: Mapping[str, str]
+) -> tuple[LayerFacts, ...]:
     """Describe every layer, in the file's order.
 
     Args:
         arranged: The checkpoint's tensors, masks applied.
         masked: Name in the file -> elements that a mask set to zero.
+        kinds: Module -> its kind, where the network tells what its tensors do not.
     """
     dendritic = layer_finder(arranged.dendrites)
     layers: dict[str, dict[str, _Piece]] = {}
     for name, tensor in arranged.plain.items():
         module, parameter = module_of(name)
         layer = dendritic(name) or module
-        _add(layers.setdefault(layer, {}), module, parameter, tensor, masked.get(arranged.source[name]))
+        pieces = layers.setdefault(layer, {})
+        _add(pieces, module, parameter, tensor, masked.get(arranged.source[name]), kinds.get(module))
     return tuple(
         _facts(layer, pieces, arranged.dendrites.get(layer), arranged, masked)
         for layer, pieces in layers.items()
     )
 
 
-def _add(pieces: dict[str, _Piece], module: str, parameter: str, tensor: Tensor, masked: int | None) -> None:
-    piece = pieces.setdefault(module, _Piece({}, {}))
+def _add(
+    pieces: dict[str, _Piece],
+    module: str,
+    parameter: str,
+    tensor: Tensor,
+    masked: int | None,
+    told: str | None = None,
+) -> None:
+    piece = pieces.setdefault(module, _Piece({}, {}, told))
     piece.tensors[parameter] = tensor
     if masked is not None:
         piece.masked[parameter] = masked
@@ -146,7 +164,7 @@ def _facts(
     pieces = [*soma.values(), *(piece for branch in branches for piece in branch.values())]
     mixing = (dendrites.top, *dendrites.between) if dendrites else ()
     living = [branch for branch, lives in zip(branches, alive, strict=True) if lives]
-    kind = " + ".join(dict.fromkeys(kind_of(piece.tensors) for piece in soma.values()))
+    kind = " + ".join(dict.fromkeys(piece.kind for piece in soma.values()))
     parameters = sum(piece.count_parameters() for piece in pieces) + sum(t.numel() for t in mixing)
     zeros = sum(piece.count_zeros() for piece in pieces)
     in_weight = _zeros_of_weight(layer, soma, living)
@@ -186,7 +204,7 @@ def _zeros_of_weight(layer: str, soma: dict[str, _Piece], living: list[dict[str,
     """The zeros of the first weight whose rows are units, in the soma and in the living dendrites."""
     for module, piece in soma.items():
         found = weight_of(piece.tensors)
-        if found and kind_of(piece.tensors) in UNITS:
+        if found and piece.kind in UNITS:
             inner = module[len(layer) :].lstrip(".")
             same = (branch[inner] for branch in living if inner in branch)
             others = [other.used(found[0]) for other in same if found[0] in other.tensors]

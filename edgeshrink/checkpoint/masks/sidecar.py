@@ -54,7 +54,8 @@ def read_sidecar(
         for candidate in (name, name.removesuffix("_mask")):
             if found := aliases.get(strip_prefix(candidate)):
                 return found
-        close = difflib.get_close_matches(name, aliases, n=1, cutoff=0.4)
+        of_module = [f"{name}.weight"] if f"{name}.weight" in aliases else []
+        close = of_module or difflib.get_close_matches(name, aliases, n=1, cutoff=0.4)
         raise InputError(
             f"{path} has a mask for {name!r}, and the checkpoint has no such parameter",
             f"Did you mean {close[0]!r}?" if close else "Name each mask after its parameter.",

@@ -1,6 +1,7 @@
 """Booleans where TensorRT's parser takes none: Gather(b) -> Cast(Gather(Cast(b, INT32)), BOOL), and others.
 
-Where(c, a, b) -> (c and a) or (not c and b); Equal(a, b) -> (a and b) or not (a or b).
+Where(c, a, b) -> (c and a) or (not c and b), for every device: ONNX Runtime has no kernel for it, and proves
+what was made. Equal(a, b) -> (a and b) or not (a or b).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CARRIERS = {
 
 
 class LowerBooleans(NodeRule):
-    """Fires on booleans where the parser's table has INT32 and no BOOL for the operator."""
+    """Fires on Where, and on others where the parser's table has INT32 and no BOOL for the operator."""
 
     op_types = frozenset({*CARRIERS, "Equal", "Where"})
     native_from = 0
@@ -52,4 +53,4 @@ class LowerBooleans(NodeRule):
     def _is_foreign(self, node: ir.Node) -> bool:
         parser = self.target.parser
         types = () if parser is None else parser.types(node.op_type)
-        return "INT32" in types and "BOOL" not in types
+        return node.op_type == "Where" or ("INT32" in types and "BOOL" not in types)

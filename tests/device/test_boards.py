@@ -69,7 +69,7 @@ def test_the_release_comes_from_its_file_or_from_the_package(root):
     sysfs.write(
         root,
         "/var/lib/dpkg/status",
-        "Package: bash\nVersion: 5.0\n\nPackage: nvidia-l4t-core\nStatus: ok\nVersion: 36.4.4-20250616085344\n",
+        "Package: bash\nVersion: 5.0\n\nPackage: nvidia-l4t-core\nVersion: 36.4.4-20250616085344\n",
     )
     assert (boards.detect().l4t, boards.detect().jetpack) == ("36.4.4", "6.2.1")
 

@@ -96,7 +96,7 @@ def inputs_for(
             so that all networks get the same ones.
 
     Raises:
-        InputError: The samples do not fit the network, or an integer not the device's type.
+        InputError: The samples do not fit the network, or a number not the device's type.
     """
     ranges, types = ranges or {}, device_types or {}
     given = split_samples(samples, model, sizes_at("opt", ranges)) if samples else []
@@ -130,8 +130,9 @@ def _representable(feed: Feed, types: Types, origin: str) -> dict[str, Array]:
     """A feed in its own types, of numbers that the device's types hold as well."""
     narrow = _cast(feed, types)
     for name in feed.keys() & types.keys():
-        beyond = feed[name][narrow[name] != feed[name]]
-        if feed[name].dtype.kind in "iu" and beyond.size:
+        wide = feed[name]
+        kept = narrow[name] == wide if wide.dtype.kind in "iu" else np.isfinite(narrow[name])
+        if (beyond := wide[~kept & np.isfinite(wide)]).size:
             raise InputError(
                 f"{origin}: input {name!r} holds {beyond.flat[0]}, and the device takes it as {types[name]}.",
                 "Give samples within 32 bits, or choose a device with TensorRT 9 or newer.",

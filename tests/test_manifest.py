@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from edgeshrink.errors import InputError
-from edgeshrink.manifest import Accuracy
+from edgeshrink.inputs import SizeRange
+from edgeshrink.manifest import Accuracy, Interface
+from tests.lower.support import parse
 
 
 def logits(*classes: int) -> list[dict[str, np.ndarray]]:
@@ -40,3 +42,21 @@ def test_rows_that_are_no_samples_are_not_counted_as_such():
 def test_a_label_that_is_no_class_is_refused():
     with pytest.raises(InputError, match="from 0 to 77, the network has 3 classes"):
         Accuracy.measure(np.array([0, 77]), logits(0, 1), logits(0, 1))
+
+
+def test_an_input_with_open_sizes_has_the_three_shapes_of_an_optimization_profile():
+    model = parse("(float[batch, 3, n] x, float[3, 1] w) => (float[batch, 3, n] y) { y = Add(x, w) }")
+    ranges = {"batch": SizeRange(1, 4, 8), "n": SizeRange(2, 16, 16)}
+    found = Interface.of(model, ranges)
+    assert found.inputs == [
+        {
+            "name": "x",
+            "shape": ["batch", 3, "n"],
+            "dtype": "float32",
+            "min": [1, 3, 2],
+            "opt": [4, 3, 16],
+            "max": [8, 3, 16],
+        },
+        {"name": "w", "shape": [3, 1], "dtype": "float32"},
+    ]
+    assert found.outputs == [{"name": "y", "shape": ["batch", 3, "n"], "dtype": "float32"}]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from edgeshrink import pipeline
 from edgeshrink.bake.base import BakePass
@@ -297,3 +298,120 @@ def test_a_branch_on_values_is_refused_and_never_frozen(run, workplace):
     assert result.status == 1
     assert "branches on the values" in result.err
     assert not (workplace / "model.edge").exists()
+
+
+COUNTING = """
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = torch.nn.Linear(6, 2)
+
+    def forward(self, ids):
+        return {"next": ids + 1, "score": self.linear(ids.float())}
+"""
+
+
+@pytest.fixture
+def counting(workplace):
+    """net.py and net.pt: integers in, integers and floats out."""
+    (workplace / "net.py").write_text(COUNTING)
+    torch.save({"linear.weight": torch.randn(2, 6), "linear.bias": torch.zeros(2)}, workplace / "net.pt")
+    return "net.pt", "--arch", "net.py:Net"
+
+
+def manifest_of(name):
+    return json.loads(Path(name, "manifest.json").read_text())
+
+
+def test_a_batch_stays_open_in_a_range_and_is_profiled_and_linted_at_opt(run, workplace):
+    done = run("export", "model.pt", "--arch", ARCH, "--input", "1..3..4x1x28x28", "-o", "open.edge")
+    assert done.status == 0
+    assert "PASS  equal to the torch network on 32 inputs" in done.out
+    (stated,) = manifest_of("open.edge")["inputs"]
+    assert stated["shape"] == ["batch", 1, 28, 28]
+    assert [stated[name][0] for name in ("min", "opt", "max")] == [1, 3, 4]
+    assert manifest_of("open.edge")["outputs"][0]["shape"] == ["batch", 10]
+    with np.load("open.edge/samples.npz") as samples:
+        assert samples["in/image"].shape == (24, 1, 28, 28)
+        assert samples["out/output"].shape == (24, 10)
+    assert run("lint", "open.edge").status == 0
+    quick = ("--seconds", "0.05", "--runs", "5", "--launches", "1", "--power", "none")
+    assert run("profile", "open.edge", *quick).status == 0
+    profile = json.loads(Path("open.edge/profile-cpu-model.json").read_text())
+    assert profile["model"]["batch"] == 3
+    assert profile["parity"]["ok"]
+
+
+def test_samples_fill_batches_at_opt_and_their_labels_count_once(run, workplace):
+    samples = ("--samples", "samples.npz", "--input", "1..16x1x28x28")
+    assert run("export", "model.pt", "--arch", ARCH, *samples).status == 0
+    assert manifest_of("model.edge")["accuracy"] == {"before": 0.75, "after": 0.75, "samples": 40}
+    assert manifest_of("model.edge")["parity"]["samples"] == 32 + 3
+
+
+def test_a_size_that_cannot_stay_open_writes_nothing(run, workplace):
+    done = run("export", "model.pt", "--arch", ARCH, "--input", "1x1x28x20..28")
+    assert done.status == 2
+    assert "does not run on image 1x1x28x20:float32: layer 'fc1'" in done.err
+    assert not Path("model.edge").exists()
+
+
+def test_integers_are_32_bits_wide_where_the_board_binds_them_so(run, counting):
+    done = run("export", *counting, "--input", "1..4x6:int64")
+    assert done.status == 0
+    assert "warning: The input 'ids' is INT32 on this device, not INT64" in done.err
+    assert "--input ids:1..4x6:int32" in done.err
+    manifest = manifest_of("net.edge")
+    kinds = {value["name"]: value["dtype"] for value in (*manifest["inputs"], *manifest["outputs"])}
+    assert kinds == {"ids": "int32", "next": "int32", "score": "float32"}
+    assert manifest["passes"][-1] == {
+        "name": "NarrowInterface",
+        "exact": True,
+        "changed": True,
+        "detail": {"inputs": 1, "outputs": 1},
+    }
+    assert not [finding for finding in manifest["lint"] if finding["rule"] == "narrowed-interface"]
+    baseline = onnx.load("net.edge/baseline.onnx").graph
+    assert [value.type.tensor_type.elem_type for value in baseline.input] == [onnx.TensorProto.INT32]
+    with np.load("net.edge/samples.npz") as samples:
+        assert (samples["in/ids"].dtype, samples["out/next"].dtype) == (np.int32, np.int32)
+
+
+@pytest.mark.parametrize("device", ["onnxruntime-cpu", "jetson-orin-nano"])
+def test_integers_keep_their_64_bits_elsewhere(run, counting, device):
+    done = run("export", *counting, "--input", "1x6:int64", "--device", device)
+    assert (done.status, done.err) == (0, "")
+    assert manifest_of("net.edge")["inputs"][0]["dtype"] == "int64"
+    assert not manifest_of("net.edge")["passes"][-1]["changed"]
+
+
+def test_integers_said_to_be_32_bits_wide_need_no_warning(run, counting):
+    done = run("export", *counting, "--input", "1x6:int32")
+    assert (done.status, done.err) == (0, "")
+
+
+def test_a_sample_that_32_bits_do_not_hold_is_refused(run, counting):
+    np.savez("good.npz", ids=np.arange(12).reshape(2, 6))
+    assert run("export", *counting, "--samples", "good.npz").status == 0
+    np.savez("large.npz", ids=np.arange(12).reshape(2, 6) + 2**31)
+    done = run("export", *counting, "--samples", "large.npz", "-o", "large.edge")
+    assert done.status == 2
+    assert "large.npz: input 'ids' holds 2147483648, and the device takes it as int32" in done.err
+    assert not Path("large.edge").exists()
+    run("export", *counting, "--samples", "large.npz", "-o", "large.edge", "--device", "onnxruntime-cpu")
+    assert Path("large.edge").exists()
+
+
+def test_a_file_of_opset_13_changes_in_its_interface_alone(run, workplace):
+    text = """<ir_version: 7, opset_import: ["" : 13]>
+    main (int64[N, 4] ids) => (float[N, 4] y) <float[9] table = {0, 1, 2, 3, 4, 5, 6, 7, 8}>
+    { y = Gather(table, ids) }"""
+    onnx.save(onnx.parser.parse_model(text), "table.onnx")
+    assert run("export", "table.onnx", "--input", "1..4x4").status == 0
+    graph = onnx.load("table.edge/model.onnx").graph
+    assert [node.op_type for node in graph.node] == ["Cast", "Gather"]
+    assert manifest_of("table.edge")["inputs"][0]["shape"] == ["N", 4]
+    assert manifest_of("table.edge")["inputs"][0]["max"] == [4, 4]

@@ -124,3 +124,11 @@ def test_what_is_not_loaded_is_named(run, tmp_path):
     assert (
         "not loaded (training scaffolding): 1 tensor of bookkeeping, 2 tensors of dendrite statistics" in out
     )
+
+
+def test_inspect_counts_an_open_batch_at_opt(run, workplace):
+    opened = run("inspect", "model.pt", "--arch", ARCH, "--input", "1..8x1x28x28", "--json")
+    fixed = run("inspect", "model.pt", "--arch", ARCH, "--input", "8x1x28x28", "--json")
+    assert opened.status == 0
+    assert opened.json["forecast"]["before"]["macs"] == fixed.json["forecast"]["before"]["macs"]
+    assert opened.json["forecast"]["after"]["macs"] == fixed.json["forecast"]["after"]["macs"]

@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from edgeshrink.lint import lint
 from edgeshrink.lower import check
 from edgeshrink.lower.narrow_interface import NarrowInterface
 from edgeshrink.lower.target import Target
@@ -73,3 +74,32 @@ def test_narrow_interfaces_stay(text: str) -> None:
 
 def test_interfaces_stay_wide_where_tensorrt_binds_them_wide() -> None:
     assert not narrowed(parse(TEXT, 13, one=np.array([1])), "10.3.0").warnings
+
+
+def test_a_copy_of_the_model_keeps_its_types() -> None:
+    model = parse(TEXT, 13, one=np.array([1]))
+    copy = model.clone()
+    narrowed(model)
+    assert [value.dtype.name for value in copy.graph.inputs] == ["INT64", "DOUBLE", "FLOAT"]
+
+
+def test_an_input_that_is_an_output_too_keeps_its_one_name() -> None:
+    model = parse("(int64[2] i) => (int64[2] i, int64[2] n) { n = Neg(i) }", 13)
+    narrowed(model)
+    assert [(out.name, out.dtype.name) for out in model.graph.outputs] == [("i", "INT32"), ("n", "INT32")]
+    (after,) = run_onnx(model, [{"i": np.array([1, 2], np.int32)}])
+    np.testing.assert_array_equal(after["n"], np.array([-1, -2], np.int32))
+
+
+def test_what_it_counts_and_whether_that_is_exact() -> None:
+    rule = narrowed(parse(TEXT, 13, one=np.array([1])))
+    assert (rule.inputs, rule.outputs, rule.integers, rule.exact) == (2, 2, ["tokens"], False)
+    rule = narrowed(parse("(int64[2] i) => (int64[2] n) { n = Neg(i) }", 13))
+    assert (rule.inputs, rule.outputs, rule.integers, rule.exact) == (1, 1, ["i"], True)
+
+
+def test_lint_asks_for_it_and_is_content_with_it() -> None:
+    model = parse(TEXT, 13, one=np.array([1]))
+    assert {finding.rule for finding in lint(model, NANO)} >= {"narrowed-interface"}
+    narrowed(model)
+    assert "narrowed-interface" not in {finding.rule for finding in lint(model, NANO)}

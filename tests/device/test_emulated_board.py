@@ -109,6 +109,19 @@ def test_pycuda_is_there_where_it_is_installed(tmp_path):
     assert done.stdout == "NVIDIA Tegra X1 (1000, 4156030976)\n"
 
 
+def test_the_very_process_can_be_on_a_board_for_a_test(tmp_path):
+    import sys
+
+    with pytest.MonkeyPatch.context() as patch:
+        board(tmp_path, tensorrt="10.3", pycuda=True).use(patch)
+        import pycuda.driver
+        import tensorrt
+
+        assert tensorrt.__version__ == "10.3.0"
+        assert pycuda.driver.EMULATED
+    assert not {"tensorrt", "pycuda", "pycuda.driver"} & set(sys.modules)
+
+
 # libcudart
 
 

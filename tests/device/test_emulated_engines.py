@@ -243,6 +243,34 @@ def test_a_wide_integer_is_narrow_before_10(version):
     assert out.tolist() == [[[6, 7], [0, 1], [2, 3]]]
 
 
+def test_before_10_axes_given_as_an_input_are_silently_all_of_them():
+    text = """
+    <ir_version: 8, opset_import: ["" : 18]>
+    net (float[2, 3] x) => (float[1, 3] y) <int64[1] axes = {0}> { y = ReduceMean(x, axes) }
+    """
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    shapes = {}
+    for version in ("8.2", "8.6", "10.3"):
+        trt = load(version)
+        logger = Quiet(trt)
+        made = engine(trt, model_of(text), logger)
+        wide = any("does not natively support INT64" in message for _, message in logger.messages)
+        assert wide is (version in OLD)
+        shapes[version] = tuple(made.get_binding_shape(1) if version == "8.2" else made.get_tensor_shape("y"))
+        out = np.zeros(shapes[version], np.float32)
+        assert enqueue(trt, made.create_execution_context(), arrays(x, out))
+        assert np.array_equal(out, x.mean() * np.ones((1, 1)) if version in OLD else x.mean(0, keepdims=True))
+    assert shapes == {"8.2": (1, 1), "8.6": (1, 1), "10.3": (1, 3)}
+
+
+def test_little_workspace_is_told_and_8_2_starts_with_little():
+    for version, told in (("8.2", True), ("10.3", False)):
+        trt = load(version)
+        logger = Quiet(trt)
+        plan(trt, convolution(), logger)
+        assert any("sufficient workspace" in message for _, message in logger.messages) is told
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_is_dynamic_needs_a_profile_and_a_shape_within_it(version):
     trt, data = load(version), convolution(batch="n")

@@ -60,6 +60,9 @@ class Board:
         for name in self.environment:
             if os.environ.get(name) != self.environment[name]:
                 monkeypatch.setenv(name, self.environment[name])
+        for name in ("tensorrt", "pycuda", "pycuda.driver", "pycuda.autoinit", "pycuda.autoprimaryctx"):
+            monkeypatch.setitem(sys.modules, name, None)  # so that it is forgotten when the test ends, too
+            del sys.modules[name]
         for folder in self.environment["PYTHONPATH"].split(os.pathsep):
             monkeypatch.syspath_prepend(folder)
 

@@ -31,7 +31,7 @@ def make_class(api, name, members, implementation, base=object):
         if member == "__init__":
             namespace["__init__"] = make_constructor(api, name, kind, implementation)
         elif kind == "property":
-            namespace[member] = make_property(name, member, implementation)
+            namespace[member] = make_property(api, name, member, implementation)
         elif isinstance(kind, list):
             namespace[member] = make_method(api, name, member, kind, implementation)
     for dunder in ("__len__", "__getitem__", "__eq__", "__hash__", "__str__", "__repr__", "__iter__"):
@@ -104,18 +104,24 @@ def incompatible(member, texts, what, name=""):
     return TypeError(f"{member}(): incompatible {what}. The following argument types are supported:{listed}")
 
 
-def make_property(name, member, implementation):
+def make_property(api, name, member, implementation):
     """A property that the implementation's attribute stands behind: read-only where that is."""
     own = getattr(implementation, member, None)
     settable = not isinstance(own, property) or own.fset is not None
     readable = not isinstance(own, property) or own.fget is not None
 
+    advice = api.deprecated.get((name, member))
+
     def read(self):
         if not hasattr(self._impl, member):
             raise NotImplementedError(f"the emulated TensorRT has no {name}.{member}")
+        if advice:
+            warnings.warn(f"Use get_{advice} instead.", DeprecationWarning, stacklevel=2)
         return getattr(self._impl, member)
 
     def write(self, value):
+        if advice:
+            warnings.warn(f"Use set_{advice} instead.", DeprecationWarning, stacklevel=2)
         if own is None and not hasattr(self._impl, member):
             raise NotImplementedError(f"the emulated TensorRT has no {name}.{member}")
         setattr(self._impl, member, value)

@@ -14,6 +14,11 @@ NO_PROFILE = (
     "4: [network.cpp::validate::2891] Error Code 4: Internal Error (Network has dynamic or shape inputs,"
     " but no optimization profile has been defined.)"
 )
+LITTLE_WORKSPACE = (
+    "Some tactics do not have sufficient workspace memory to run. Increasing workspace size will enable more"
+    " tactics, please check verbose output."
+)
+ENOUGH = 32 << 20  # bytes of workspace below which tactics are skipped, here
 NO_OUTPUT = (
     "4: [network.cpp::validate::2633] Error Code 4: Internal Error (Network must have at least one output)"
 )
@@ -109,6 +114,8 @@ class Builder:
             "name": network.name,
             "verbosity": config.profiling_verbosity.name,
         }
+        if config.workspace() < ENOUGH:
+            tell(self._api, self._logger, "INFO", LITTLE_WORKSPACE)
         return serialized.pack(self._api, described, network.data)
 
     def _precision(self, network, config):
@@ -208,6 +215,12 @@ class BuilderConfig:
 
     def get_memory_pool_limit(self, pool):
         return self._pools.get(pool.name, 4 << 30 if pool.name == "WORKSPACE" else 0)
+
+    def workspace(self):
+        """Bytes that kernels may use: what was set last, in either way."""
+        return self._pools.get(
+            "WORKSPACE", self.max_workspace_size if self._api.version == "8.2" else 4 << 30
+        )
 
     def add_optimization_profile(self, profile):
         if not profile._impl.shapes:

@@ -14,6 +14,9 @@ USAGE = "3: [executionContext.cpp] Error Code 3: API Usage Error (Parameter chec
 ILLEGAL = "1: [executionContext.cpp] Error Code 1: Cuda Runtime (an illegal memory access was encountered)"
 LAUNCH_FAILED = "1: [cudaDriver] Error Code 1: Cuda Runtime (unspecified launch failure)"
 OUT_OF_MEMORY = "2: [executionContext.cpp] Error Code 2: OutOfMemory (no further information)"
+AXES_IGNORED = (
+    "ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp".split()
+)
 ENQUEUES = itertools.count(1)
 
 
@@ -252,7 +255,10 @@ class Engine:
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
             providers = ["CPUExecutionProvider"]
-            self._session = onnxruntime.InferenceSession(self.onnx, options, providers=providers)
+            data = self.onnx
+            if self.api.major < 10:  # these parsers read axes from the attribute alone: without it, all
+                data = onnx_file.without_second_inputs(data, AXES_IGNORED)
+            self._session = onnxruntime.InferenceSession(data, options, providers=providers)
         return self._session
 
     def output_shapes(self, shapes):

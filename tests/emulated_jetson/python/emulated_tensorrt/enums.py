@@ -2,7 +2,8 @@
 
 # The numbers that NVIDIA's headers give; what is not listed is numbered after them, by name.
 KNOWN = {
-    "BuilderFlag": "FP16 INT8 DEBUG GPU_FALLBACK".split(),
+    "BuilderFlag": "FP16 INT8 DEBUG GPU_FALLBACK STRICT_TYPES REFIT DISABLE_TIMING_CACHE TF32 SPARSE_WEIGHTS"
+    " SAFETY_SCOPE".split(),
     "DataType": "FLOAT HALF INT8 INT32 BOOL UINT8 FP8 BF16 INT64 INT4 FP4 E8M0".split(),
     "ErrorCode": "SUCCESS INTERNAL_ERROR MEM_ALLOC_FAILED MODEL_DESERIALIZE_FAILED INVALID_VALUE"
     " INVALID_GRAPH INVALID_NODE UNSUPPORTED_GRAPH UNSUPPORTED_NODE".split(),
@@ -73,6 +74,8 @@ def make_enumeration(name, members):
     """The enumeration `name` with the members whose kind is "value"; "property" members are kept if known."""
     values = [member for member, kind in members.items() if kind == "value"]
     known = KNOWN.get(name, [])
+    if name == "BuilderFlag":  # 10 took STRICT_TYPES out and counted anew
+        known = [value for value in known if value in values]
     order = known + sorted(value for value in values if value not in known)
     made = type(name, (Enumeration,), {"__slots__": (), "__members__": {}, "__module__": "tensorrt.tensorrt"})
     for value in values:

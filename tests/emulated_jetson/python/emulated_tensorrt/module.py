@@ -41,6 +41,8 @@ DEPRECATED_8_6 = {
     ("IExecutionContext", "set_binding_shape"): "set_input_shape",
     ("IExecutionContext", "get_binding_shape"): "get_tensor_shape",
     ("IExecutionContext", "execute_async_v2"): "execute_async_v3",
+    ("IBuilderConfig", "max_workspace_size"): "memory_pool_limit",
+    ("IBuilderConfig", "min_timing_iterations"): "avg_timing_iterations",
 }
 BUILD_ENGINE = {("Builder", "build_engine"): "build_serialized_network"}
 WITH_STATEMENT = [

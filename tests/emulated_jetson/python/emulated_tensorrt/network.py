@@ -13,6 +13,10 @@ NO_BATCH = (
 NO_PLUGIN = (
     'Assertion failed: creator && "Plugin not found, are the plugin name, version, and namespace correct?"'
 )
+WIDE = (
+    "onnx2trt_utils.cpp:366: Your ONNX model has been generated with INT64 weights, while TensorRT does not"
+    " natively support INT64. Attempting to cast down to INT32."
+)
 ACTIVATIONS = ("Relu", "Clip", "Sigmoid", "LeakyRelu")
 FUSING = ("Conv", "ConvTranspose", "Gemm", "BatchNormalization", "Add")
 
@@ -207,6 +211,8 @@ class Parser:
                 break
         if len(self._errors) > before:
             return False
+        if model.wide and self._api.major < 10:
+            tell(self._api, self._logger, "WARNING", WIDE)
         if keep:
             self._network.take(data, model)
         return True

@@ -5,7 +5,8 @@ Field numbers: onnx.proto of ONNX 1.13 (ModelProto, GraphProto, NodeProto, Attri
 
 import collections
 
-Model = collections.namedtuple("Model", "opset ir_version nodes inputs outputs initializers")
+Model = collections.namedtuple("Model", "opset ir_version nodes inputs outputs initializers wide")
+Model.__doc__ = """What is in a file; `wide` says whether it has INT64 weights or inputs."""
 Node = collections.namedtuple("Node", "name operator domain inputs outputs attributes")
 Value = collections.namedtuple("Value", "name type shape")
 
@@ -68,14 +69,20 @@ def read_model(data):
         if text(imported, 1) in ("", "ai.onnx"):
             opset = (all_of(imported, 2) or [1])[-1]
     graph = graphs[-1]
-    initializers = [text(tensor, 8) for tensor in all_of(graph, 5)]
+    tensors = all_of(graph, 5)
+    initializers = [text(tensor, 8) for tensor in tensors]
+    inputs = [value for value in map(read_value, all_of(graph, 11)) if value.name not in initializers]
+    kinds = [TYPES.get((all_of(tensor, 2) or [0])[-1]) for tensor in tensors] + [
+        value.type for value in inputs
+    ]
     return Model(
         opset,
         (all_of(data, 1) or [0])[-1],
         [read_node(node) for node in all_of(graph, 1)],
-        [value for value in map(read_value, all_of(graph, 11)) if value.name not in initializers],
+        inputs,
         [read_value(value) for value in all_of(graph, 12)],
         initializers,
+        "INT64" in kinds,
     )
 
 
@@ -101,3 +108,42 @@ def read_dimension(data):
     for number, value in fields(data):
         return value if number == 1 else value.decode("utf-8")
     return None
+
+
+def without_second_inputs(data, operators):
+    """The bytes of a model whose nodes of these operators have but their first input."""
+    return rewrite(data, 7, lambda graph: rewrite(graph, 1, lambda node: shortened(node, operators)))
+
+
+def shortened(node, operators):
+    if text(node, 4) not in operators:
+        return node
+    kept, inputs = b"", 0
+    for number, value in fields(node):
+        inputs += number == 1
+        if number != 1 or inputs == 1:
+            kept += field(number, value)
+    return kept
+
+
+def rewrite(data, wanted, change):
+    """The message with `change` applied to each of its messages of the number `wanted`."""
+    return b"".join(
+        field(number, change(value) if number == wanted else value) for number, value in fields(data)
+    )
+
+
+def field(number, value):
+    """A field as bytes: a number, or a length and bytes. (No message above a tensor has fixed 4 or 8 bytes.)"""
+    if isinstance(value, int):
+        return number_bytes(number << 3) + number_bytes(value)
+    return number_bytes(number << 3 | 2) + number_bytes(len(value)) + value
+
+
+def number_bytes(value):
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

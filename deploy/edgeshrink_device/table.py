@@ -80,12 +80,29 @@ def _notes(profiles):
     for profile in profiles:
         if profile["energy_reason"]:
             notes.append("energy not measured: {}".format(profile["energy_reason"]))
+        else:
+            notes += [_above_idle(profile), _meter(profile["energy_mj"])]
         if profile["parity"] and profile["parity"]["ok"]:
             notes.append("parity: {}".format(_parity(profile)))
         elif not profile["parity"]:
             notes.append("parity not checked: {}".format(profile["parity_reason"]))
         notes += ["warning: " + warning for warning in profile["warnings"]]
     return list(dict.fromkeys(notes))
+
+
+def _above_idle(profile):
+    name, energy = profile["model"]["name"], profile["energy_mj"]
+    if energy["above_idle"] is None:
+        return "{}: energy above idle not told: {}".format(name, energy["above_idle_reason"])
+    return "{}: {} mJ above idle (95%: {} to {}), {} W while it runs".format(
+        name,
+        _number(energy["above_idle"]["mean"]),
+        *(_number(value) for value in energy["above_idle"]["ci95"] + [energy["mean_power_w"]]),
+    )
+
+
+def _meter(energy):
+    return "power: {} reads {}: {}".format(energy["source"], " + ".join(energy["rails"]), energy["covers"])
 
 
 def _parity(profile):

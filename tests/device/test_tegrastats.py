@@ -1,7 +1,5 @@
 import json
-import random
 import re
-from pathlib import Path
 
 import pytest
 from edgeshrink_device.tegrastats import parse_line, read_records
@@ -10,12 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from .tegrastats_by_hand import BY_HAND
+from .tegrastats_lines import CAPTURED, LINES, damaged
 
-CAPTURED = [
-    json.loads(line)
-    for line in (Path(__file__).parents[1] / "assets" / "tegrastats_lines.jsonl").read_text().splitlines()
-]
-LINES = [captured["line"] for captured in CAPTURED]
 REASONS = ("emc_percent_reason", "gpu_percent_reason", "rails_mw_reason")
 NOTHING = {key: None for key in KEYS if key not in REASONS}
 
@@ -248,21 +242,5 @@ def test_words_of_real_lines_in_any_order_are_read_or_refused(words):
 
 
 def test_damaged_lines_are_read_or_refused():
-    """A fixed seed: bytes lost, doubled, changed, lines cut and joined."""
-    rng = random.Random(0)
-    for _ in range(3000):
-        line = rng.choice(LINES)
-        for _ in range(rng.randint(1, 6)):
-            at = rng.randrange(len(line) + 1)
-            change = rng.choice(("drop", "put", "cut", "join", "digits"))
-            if change == "drop":
-                line = line[:at] + line[at + rng.randint(1, 8) :]
-            elif change == "put":
-                line = line[:at] + chr(rng.choice((0, 9, 32, 37, 47, 64, 91, 93, 0x663, 0x1F600))) + line[at:]
-            elif change == "cut":
-                line = line[at:]
-            elif change == "join":
-                line = line[:at] + rng.choice(LINES)
-            else:
-                line = line[:at] + "9" * rng.randint(1, 30) + line[at:]
+    for line in damaged(3000):
         check(parse_line(line))

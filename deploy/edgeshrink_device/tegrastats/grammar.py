@@ -24,31 +24,30 @@ ISO_TIME = re.compile(
     r"\b(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))[ T]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)", re.ASCII
 )
 
-_NUMBER = r"\d{1,9}"
-_SIGNED = r"-?\d{1,9}"
 _CELSIUS = r"-?\d{1,4}(?:\.\d{1,6})?"
+_CLOCK = r"(?:\d{1,9}|\[\d{1,9}(?:, ?\d{1,9})*\])"
 _CORE = r"(?:\d{1,3}%(?:@\d{1,9})?|off)"
 
+# The name, then one group for each form of a value; few groups, since each costs time in every match.
 TOKEN = re.compile(
-    r"(?P<name>[A-Za-z][\w.+-]*)(?:"
+    r"([A-Za-z][\w.+-]*)(?:"
     # cpu@52.5C   CV0@-256C   tj@35.906C/35.906C (R39: now and highest)
-    r"(?P<temperature>@(?P<now>{celsius})C(?:/(?P<highest>{celsius})C)?)"
+    r"@(?P<temperature>{celsius}C(?:/{celsius}C)?)"
     r"| +(?:"
-    # VDD_IN 4067/4067   VDD_IN 4067mW/4067mW   VIN_SYS_5V0 6667mW/6717mW/6767mW (R39)
-    r"(?P<rail>(?P<cur>{signed})(?P<mw>mW|)/(?P<avg>{signed})(?P=mw)(?:/(?P<peak>{signed})(?P=mw))?)"
-    # NVDEC off   VIC 59%@423   GR3D_FREQ 0%   GR3D_FREQ 12%@[1300,1300]   @[314,314,314] (Thor)
+    # VDD_IN 4067/4067   VDD_IN 4067mW/4067mW   VIN_SYS_5V0 6667mW/6717mW/6767mW (R39)   VDD_IN 2171mW
+    r"(?P<rail>-?\d{{1,9}}(?:/-?\d{{1,9}}){{1,2}}|-?\d{{1,9}}mW(?:/-?\d{{1,9}}mW){{0,2}})"
+    # NVDEC off
     r"|(?P<off>off)"
-    r"|(?P<load>(?P<percent>\d{{1,3}})%(?:@(?P<load_mhz>{number}|\[{number}(?:, ?{number})*\]))?)"
-    r"|(?P<at>@(?P<at_mhz>{number}|\[{number}(?:, ?{number})*\]))"
-    # APE 174   NVDEC 716   VIC_FREQ 729   EDP limit 1734 (R24)
-    r"|(?P<plain>(?:limit +)?(?P<plain_number>{number}))"
+    # VIC 59%@423   GR3D_FREQ 0%   GR3D_FREQ 12%@[1300,1300]   GR3D_FREQ @[314,314,314] (Thor)
+    r"|(?P<use>\d{{1,3}}%(?:@{clock})?|@{clock})"
+    # APE 174   NVDEC 716   VIC_FREQ 729
+    r"|(?P<plain>\d{{1,9}})"
     # CPU [23%@2188,off]   cpu [25%,7%,1%,1%]@2218 (R21)
-    r"|(?P<cpu>\[(?P<cores>{core}(?:, ?{core})*)\](?:@(?P<shared_mhz>{number}))?)"
+    r"|(?P<cores>\[{core}(?:, ?{core})*\](?:@\d{{1,9}})?)"
     # SWAP 86/31420MB (cached 0MB)   IRAM 0/252kB(lfb 252kB)
-    r"|(?P<memory>(?P<used>{number})/(?P<total>{number})[kM]B"
-    r"(?: *\((?:lfb|cached) +(?P<extra>{number})[kM]B\))?)"
-    r"|(?P<mts>fg +(?P<fg>\d{{1,3}})% +bg +(?P<bg>\d{{1,3}})%)"
-    r"|(?P<single>(?P<single_mw>{signed})mW)"
-    r"))(?!\S)|(?P<other>\S+)".format(celsius=_CELSIUS, signed=_SIGNED, number=_NUMBER, core=_CORE),
+    r"|(?P<memory>\d{{1,9}}/\d{{1,9}}[kM]B(?: *\((?:lfb|cached) +\d{{1,9}}[kM]B\))?)"
+    # MTS fg 0% bg 3%   EDP limit 1734 (R24)
+    r"|(?P<words>fg +\d{{1,3}}% +bg +\d{{1,3}}%|limit +\d{{1,9}})"
+    r"))(?!\S)|(?P<other>\S+)".format(celsius=_CELSIUS, clock=_CLOCK, core=_CORE),
     re.ASCII,
 )

@@ -10,6 +10,8 @@ __all__ = ["KEYS", "LONGEST_LINE", "parse_line"]
 LONGEST_LINE = 16384  # characters; the longest real lines have about 1,000
 ECHO = 500  # characters of a longer line that its error repeats
 POWERED_OFF_C = -200.0  # a zone whose power domain is off reads -256
+UNKNOWN = "no rule knows it"
+SECOND_SAMPLE = "two samples in one line"
 NO_ROOT = "printed without a clock: without root this tegrastats shows 0% whatever the load"
 
 # `NAME 115` is an engine's clock only where the name is known to be an engine's: it may be half a rail.
@@ -87,19 +89,14 @@ def parse_line(text):
     _read_head(record, head, line)
     unread_end = None
     for token in TOKEN.finditer(line, head.end()):
-        known = READERS[token.lastgroup](record, token)
-        if known is None:
-            continue
-        if known is SECOND_SAMPLE:
-            return _unreadable("two samples in one line", line)
-        _keep_unread(record["unread"], token, joined=unread_end == token.start() - 1)
-        unread_end = token.end()
+        problem = READERS[token.lastgroup](record, *token.group(1, token.lastindex))
+        if problem is SECOND_SAMPLE:
+            return _unreadable(SECOND_SAMPLE, line)
+        if problem:
+            _keep_unread(record["unread"], token, joined=unread_end == token.start() - 1)
+            unread_end = token.end()
     _explain(record)
     return record
-
-
-UNKNOWN = "unknown"
-SECOND_SAMPLE = "second sample"
 
 
 def _unreadable(reason, line):
@@ -135,34 +132,31 @@ def _keep_unread(unread, token, joined):
 # One reader a form of value. Each returns None, or UNKNOWN when the name makes no sense with that form.
 
 
-def _read_temperature(record, token):
-    zone, now, highest = token.group("name", "now", "highest")
-    value = float(now)
-    if value <= POWERED_OFF_C or zone.upper() == "PMIC":
+def _read_temperature(record, zone, value):
+    now, _, highest = value[:-1].partition("C/")
+    celsius = float(now)
+    if celsius <= POWERED_OFF_C or zone.upper() == "PMIC":
         return
-    _put(record, "temps_c", zone, value)
+    _put(record, "temps_c", zone, celsius)
     if highest and float(highest) > POWERED_OFF_C:
         _put(record, "temps_max_c", zone, float(highest))
 
 
-def _read_rail(record, token):
-    rail, cur, avg, peak = token.group("name", "cur", "avg", "peak")
-    if rail != "NC":
-        _put(record, "rails_mw", rail, {"cur": int(cur), "avg": int(avg), "peak": _number(peak)})
+def _read_rail(record, rail, value):
+    if rail == "NC":
+        return
+    numbers = [int(number) for number in value.replace("mW", "").split("/")]
+    cur, avg, peak = numbers + [None] * (3 - len(numbers))
+    _put(record, "rails_mw", rail, {"cur": cur, "avg": avg, "peak": peak})
 
 
-def _read_single_rail(record, token):
-    rail, cur = token.group("name", "single_mw")
-    if rail != "NC":
-        _put(record, "rails_mw", rail, {"cur": int(cur), "avg": None, "peak": None})
-
-
-def _read_cpu(record, token):
-    name, cores, shared = token.group("name", "cores", "shared_mhz")
+def _read_cores(record, name, value):
     if name not in ("CPU", "cpu"):
         return UNKNOWN
+    cores, _, shared = value[1:].partition("]")
     found = [_core(core) for core in cores.split(",")]
-    record["cpu"] = [core and {"percent": core[0], "mhz": core[1] or _number(shared)} for core in found]
+    clock = _number(shared[1:])
+    record["cpu"] = [core and {"percent": core[0], "mhz": core[1] or clock} for core in found]
     return None
 
 
@@ -173,92 +167,83 @@ def _core(text):
     return None if percent == "off" else (int(percent), _number(mhz[1:]))
 
 
-def _read_load(record, token):
-    return _read_use(record, *token.group("name", "percent", "load_mhz"))
-
-
-def _read_at(record, token):
-    return _read_use(record, token.group("name"), None, token.group("at_mhz"))
-
-
-def _read_use(record, name, percent, clock):
+def _read_use(record, name, value):
     """Load and clock of the GPU, the memory controller or an engine."""
-    name = _without_freq(name)
-    clocks = [int(one) for one in clock.strip("[]").split(",")] if clock else None
+    load, _, clock = value.partition("@")
+    percent, name = _number(load[:-1]), _without_freq(name)
     if name == "GR3D":
-        record["gpu_percent"], record["gpu_mhz"] = _number(percent), clocks
-        return None
-    if clocks and len(clocks) > 1:
+        record["gpu_percent"] = percent
+        record["gpu_mhz"] = [int(one) for one in clock.strip("[]").split(",")] if clock else None
+    elif "[" in clock:
         return UNKNOWN
-    mhz = clocks[0] if clocks else None
-    if name == "EMC":
-        record["emc_percent"], record["emc_mhz"] = _number(percent), mhz
-        return None
-    return _put(record, "engines", name, {"percent": _number(percent), "mhz": mhz})
+    elif name == "EMC":
+        record["emc_percent"], record["emc_mhz"] = percent, _number(clock)
+    else:
+        _put(record, "engines", name, {"percent": percent, "mhz": _number(clock)})
+    return None
 
 
-def _read_off(record, token):
-    _put(record, "engines", _without_freq(token.group("name")), None)
+def _read_off(record, name, value):
+    _put(record, "engines", _without_freq(name), None)
 
 
-def _read_plain(record, token):
-    name, number = token.group("name", "plain_number")
-    if token.group("plain").startswith("limit"):
-        if name != "EDP":
-            return UNKNOWN
-        record["edp_limit"] = int(number)
-    elif name == "APE":
-        record["ape_mhz"] = int(number)
+def _read_plain(record, name, value):
+    if name == "APE":
+        record["ape_mhz"] = int(value)
     elif name.endswith("_FREQ") or ENGINE.match(name):
-        _put(record, "engines", _without_freq(name), {"percent": None, "mhz": int(number)})
+        _put(record, "engines", _without_freq(name), {"percent": None, "mhz": int(value)})
     else:
         return UNKNOWN
     return None
 
 
-def _read_memory(record, token):
-    name = token.group("name")
+def _read_memory(record, name, value):
     if name == "RAM":
         return SECOND_SAMPLE
-    numbers = map(_number, token.group("used", "total", "extra"))
+    if name not in ("SWAP", "IRAM"):
+        return UNKNOWN
+    used, total, extra = [*_whole_numbers(value), None][:3]
     if name == "SWAP":
-        record["swap_used_mb"], record["swap_total_mb"], record["swap_cached_mb"] = numbers
-    elif name == "IRAM":
-        record["iram_used_kb"], record["iram_total_kb"], record["iram_lfb_kb"] = numbers
+        record["swap_used_mb"], record["swap_total_mb"], record["swap_cached_mb"] = used, total, extra
+    else:
+        record["iram_used_kb"], record["iram_total_kb"], record["iram_lfb_kb"] = used, total, extra
+    return None
+
+
+def _read_words(record, name, value):
+    numbers = _whole_numbers(value)
+    if name == "MTS" and len(numbers) == 2:
+        record["mts"] = {"fg_percent": numbers[0], "bg_percent": numbers[1]}
+    elif name == "EDP" and len(numbers) == 1:
+        record["edp_limit"] = numbers[0]
     else:
         return UNKNOWN
     return None
 
 
-def _read_mts(record, token):
-    name, fg, bg = token.group("name", "fg", "bg")
-    if name != "MTS":
-        return UNKNOWN
-    record["mts"] = {"fg_percent": int(fg), "bg_percent": int(bg)}
-    return None
-
-
-def _read_other(record, token):
+def _read_other(record, name, value):
     return UNKNOWN
 
 
 READERS = {
     "temperature": _read_temperature,
     "rail": _read_rail,
-    "single": _read_single_rail,
     "off": _read_off,
-    "load": _read_load,
-    "at": _read_at,
+    "use": _read_use,
     "plain": _read_plain,
-    "cpu": _read_cpu,
+    "cores": _read_cores,
     "memory": _read_memory,
-    "mts": _read_mts,
+    "words": _read_words,
     "other": _read_other,
 }
 
 
 def _number(text):
     return int(text) if text else None
+
+
+def _whole_numbers(text):
+    return [int(number) for number in re.findall(r"[0-9]+", text)]
 
 
 def _without_freq(name):

@@ -54,7 +54,7 @@ def open_engine(
 
     Raises:
         InputError: The model, the precision or the folder is wrong.
-        DeviceError: There is no TensorRT, the parser or builder refuses (`BuildRefused` holds all errors),
+        DeviceError: There is no TensorRT, the parser or builder refuses (`BuildError` holds all errors),
         another build is running, the disk is full; or `build` is False and no engine fits.
     """
     from edgeshrink_device.engines import making, planning

@@ -1,0 +1,149 @@
+"""`build`: the TensorRT engines of bundles and models, for this board."""
+
+import os
+
+from edgeshrink_device.files import dumps
+from edgeshrink_device.targets import find_targets
+
+__all__ = ["add"]
+
+HEADINGS = ("model", "engine", "size", "precision", "layers", "built in", "peak memory", "needs")
+
+
+def add(subparsers):
+    """Add the command and its options."""
+    parser = subparsers.add_parser(
+        "build", help="build TensorRT engines of bundles and models on this board", allow_abbrev=False
+    )
+    add_option = parser.add_argument
+    add_option("paths", nargs="+", metavar="BUNDLE|MODEL.onnx", help="bundle folders and model files")
+    add_option(
+        "--precision",
+        default="auto",
+        metavar="P",
+        help="auto, fp32, fp16 or int8 (auto: fp16 where it is fast)",
+    )
+    add_option(
+        "--workspace", type=int, metavar="MIB", help="scratch memory of the builder (fitted to what is free)"
+    )
+    add_option("--samples", metavar="FILE.npz", help="what INT8 is calibrated with (the bundle's own)")
+    add_option("--baseline", action="store_true", help="build a bundle's baseline.onnx, too")
+    add_option("--engines", metavar="DIR", help="where engines are kept (engines, beside the model)")
+    add_option("--force", action="store_true", help="build even where a fitting engine is there")
+    add_option("--json", action="store_true", help="print one JSON document and nothing else")
+    add_option("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=run)
+
+
+def run(options):
+    """Build or find each engine, print; returns the exit status: 1 when TensorRT refuses a model."""
+    from edgeshrink_device.engines.cache import open_engine
+    from edgeshrink_device.engines.progress import Progress
+    from edgeshrink_device.engines.refusal import BuildError
+
+    targets = find_targets(options.paths, "jetson", options.samples, options.baseline)
+    opened, refused = [], []
+    with Progress() as progress:
+        for target in targets:
+            try:
+                opened.append(
+                    open_engine(
+                        target.path,
+                        precision=options.precision,
+                        folder=options.engines,
+                        workspace_mib=options.workspace,
+                        samples=target.samples,
+                        force=options.force,
+                        progress=progress,
+                    )._replace(data=None)  # engines are large, and the table needs none
+                )
+            except BuildError as error:
+                refused.append((target.path, error))
+    print(_as_json(opened, refused) if options.json else "\n".join(_describe(opened, refused, options)))
+    return 1 if refused else 0
+
+
+def _as_json(opened, refused):
+    return dumps(
+        {
+            "schema_version": 1,
+            "ok": not refused,
+            "emulated": any(each.record["emulated"] for each in opened),
+            "engines": [
+                dict(each.record, path=each.path, built=each.built, why_built=each.why) for each in opened
+            ],
+            "refused": [
+                {"model": path, "message": error.message, "hint": error.hint, "errors": error.errors}
+                for path, error in refused
+            ],
+        }
+    )
+
+
+def _describe(opened, refused, options):
+    """All lines to print: what was refused first, then table, notes, verdict, next command."""
+    lines = []
+    for _, error in refused:
+        lines += ["FAIL " + error.message, *error.hint.splitlines(), ""]
+    if opened:
+        lines += [*_table(opened), "", *_notes(opened), ""]
+    lines.append("FAIL: TensorRT refuses {} of the models".format(len(refused)) if refused else "PASS")
+    if not refused:
+        lines.append("next: edgeshrink profile {} --device jetson".format(" ".join(options.paths)))
+    return lines
+
+
+def _table(opened):
+    rows = [HEADINGS] + [_row(each) for each in opened]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _row(each):
+    record, build = each.record, each.record["build"]
+    word = " EMULATED" if record["emulated"] else ""
+    return (
+        record["model"] + word,
+        os.path.basename(each.path),
+        _megabytes(record["engine"]["bytes"]),
+        record["precision"],
+        _known(record["layers"]),
+        "{:.1f} s".format(build["seconds"]),
+        _megabytes(build["process_peak_bytes"]),
+        _megabytes(record["context_bytes"]),
+    )
+
+
+def _notes(opened):
+    notes = []
+    for each in opened:
+        record, build = each.record, each.record["build"]
+        if each.built:
+            notes.append(
+                "built {}: {}; workspace {} MiB{}".format(
+                    each.path,
+                    each.why,
+                    build["workspace_mib"],
+                    "" if build["workspace_asked"] else ", fitted",
+                )
+            )
+        else:
+            notes.append(
+                "found {}: nothing it depends on has changed; --force builds it again".format(each.path)
+            )
+        notes += ["warning: " + warning for warning in record["warnings"]]
+    return list(dict.fromkeys(notes))
+
+
+def _known(value):
+    return "not known" if value is None else str(value)
+
+
+def _megabytes(value):
+    return "not known" if value is None else "{:.1f} MB".format(value / 1e6)

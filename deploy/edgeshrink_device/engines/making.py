@@ -1,0 +1,120 @@
+"""Make the engine of a plan: locked, measured, checked, and kept."""
+
+import hashlib
+import os
+import time
+
+import edgeshrink_device
+from edgeshrink_device import memory
+from edgeshrink_device.engines import cache, native, trtexec
+from edgeshrink_device.engines import folder as kept
+from edgeshrink_device.engines.interruption import Interruption
+from edgeshrink_device.engines.lock import FolderLock
+from edgeshrink_device.engines.workspace import fit
+from edgeshrink_device.errors import DeviceError
+
+__all__ = ["make"]
+
+
+class _Quiet:
+    """A progress that shows nothing."""
+
+    def begin(self, what):
+        """Nothing."""
+
+    def listen(self, severity, text):
+        """Nothing."""
+
+    def step(self, phase, done, total):
+        """Nothing."""
+
+
+def make(plan, why, force=False, progress=None):
+    """Build an engine and keep it.
+
+    Args:
+        plan: A `planning.Plan`.
+        why: Why the kept one does not do.
+        force: Whether to build even where another build just left one that fits.
+        progress: A `Progress`, or None.
+
+    Returns:
+        A `cache.Opened`, read back from the disk.
+
+    Raises:
+        InputError: The folder cannot be written to, or the samples for calibration do not fit.
+        DeviceError: As `cache.open_engine` says.
+    """
+    kept.check_writable(plan.folder)
+    lock = FolderLock(plan.folder, plan.name)
+    with lock as cut_short:
+        found, _ = (None, None) if force else cache.find(plan)
+        if found is not None:
+            return found
+        progress = progress or _Quiet()
+        progress.begin("building {} in {}".format(plan.name, plan.key.precision.upper()))
+        with kept.temporary(plan.folder) as path:
+            record = _build(plan, path, progress, lock.leave)
+            if cut_short:
+                record["warnings"].insert(0, cut_short)
+            cache.store(plan, path, record)
+        opened, wrong = cache.find(plan)
+    if opened is None:
+        raise DeviceError("{}: the engine just built cannot be read back: {}".format(plan.model, wrong))
+    return opened._replace(built=True, why=why)
+
+
+def _build(plan, path, progress, clean):
+    """Build into the file `path`; the engine's record."""
+    source = memory.pick()
+    source.reset_peak()
+    workspace = fit(os.path.getsize(plan.model), plan.workspace_mib)
+    began = time.perf_counter()
+    if plan.trt is not None:
+        with Interruption(clean) as interruption:
+            built = native.build(plan, path, workspace, progress, interruption)
+    else:
+        built = trtexec.build(plan, path, workspace, progress)
+    seconds = time.perf_counter() - began
+    size, digest = _measure(path)
+    return {
+        "schema_version": cache.SCHEMA_VERSION,
+        "edgeshrink_device": edgeshrink_device.__version__,
+        "emulated": plan.key.emulated,
+        "model": plan.name,
+        "key": plan.key.as_json(),
+        "precision": plan.decision.precision,
+        "precision_asked": plan.asked,
+        "engine": {"file": plan.stem + ".engine", "bytes": size, "sha256": digest},
+        "layers": built["layers"],
+        "layers_reason": built["layers_reason"],
+        "context_bytes": built["context_bytes"],
+        "context_reason": built["context_reason"],
+        "build": _told(plan, workspace, seconds, source),
+        "warnings": [*plan.notes, *workspace.warnings, *built["warnings"]],
+    }
+
+
+def _told(plan, workspace, seconds, source):
+    here = plan.trt is not None
+    return {
+        "seconds": round(seconds, 3),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "workspace_mib": workspace.mib,
+        "workspace_asked": workspace.asked,
+        "available_bytes": workspace.available_bytes,
+        "process_peak_bytes": source.process_peak() if here else None,
+        "process_peak_reason": None if here else "trtexec is a process of its own",
+        "half_precision_layers": plan.decision.half,
+        "tf32": plan.decision.tf32,
+        "shapes": plan.shapes,
+    }
+
+
+def _measure(path):
+    digest, size = hashlib.sha256(), 0
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            digest.update(chunk)
+            size += len(chunk)
+    return size, digest.hexdigest()

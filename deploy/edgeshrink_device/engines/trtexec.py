@@ -1,0 +1,179 @@
+"""trtexec, where TensorRT has no Python module: found, asked what it knows, and told to build.
+
+Which options it has is read from its --help. The workspace is always told: 8.2's own 16 MiB leaves most fast
+tactics out.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections import namedtuple
+
+from edgeshrink_device import sysroot
+from edgeshrink_device.engines import folder as kept
+from edgeshrink_device.engines import refusal
+from edgeshrink_device.engines.trt import tidy
+from edgeshrink_device.errors import DeviceError
+
+__all__ = ["Trtexec", "build", "find", "version_of"]
+
+Trtexec = namedtuple("Trtexec", ["path", "version", "options", "emulated"])
+Trtexec.__doc__ = """The program: its path, TensorRT's version as text ("8.2.1"), the set of options it knows,
+and whether it is a stand-in's."""
+
+PLACE = "/usr/src/tensorrt/bin/trtexec"
+HEADER = re.compile(r"\[TensorRT v(\d+)\]")
+OPTION = re.compile(r"(--\w+)")
+LINE = re.compile(r"^\[[\d/:-]+\] (?:\[TRT\] )?\[([FEWIV])\] (.*)$")
+HELP_S = 60
+NEAR_FULL = 1 << 16
+NOISE = ("Engine could not be created", "Building engine failed", "Failed to create engine", "Engine set up")
+
+
+def find():
+    """The `Trtexec` of this machine, or None.
+
+    Raises:
+        DeviceError: It is there and does not run.
+    """
+    place = sysroot.path(PLACE)
+    path = place if os.access(place, os.X_OK) else shutil.which("trtexec")
+    if path is None:
+        return None
+    try:
+        done = subprocess.run(
+            [path, "--help"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            timeout=HELP_S,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise DeviceError("{}: does not run: {}".format(path, error)) from error
+    text = done.stdout.decode("utf-8", "replace")
+    header = HEADER.search(text)
+    if header is None or "--onnx" not in text:
+        raise DeviceError("{}: does not say what it is: {}".format(path, text.strip()[-200:] or "no answer"))
+    return Trtexec(path, version_of(header.group(1)), set(OPTION.findall(text)), sysroot.emulated())
+
+
+def version_of(digits):
+    """TensorRT's version of trtexec's digits: "8201" is 8.2.1, "100300" is 10.3.0."""
+    number, base = int(digits), 100 if len(digits) > 4 else 10
+    major, rest = divmod(number, 1000 if base == 10 else 10000)
+    return "{}.{}.{}".format(major, rest // 100, rest % 100)
+
+
+def build(plan, target, workspace, progress):
+    """Build the engine of a plan into the file `target`.
+
+    Returns:
+        {"layers", "layers_reason", "context_bytes", "context_reason", "warnings"}.
+
+    Raises:
+        BuildError: trtexec ended with errors.
+        DeviceError: The disk is full.
+    """
+    program = plan.program
+    with contextlib.ExitStack() as stack:
+        cache = layers = None
+        if "--timingCacheFile" in program.options:
+            cache = stack.enter_context(kept.temporary(plan.folder))
+            _copy(os.path.join(plan.folder, plan.timing_name), cache)
+        if "--exportLayerInfo" in program.options:
+            layers = stack.enter_context(kept.temporary(plan.folder))
+        words = _words(plan, target, workspace, cache, layers)
+        status, errors, warnings = _run(words, progress)
+        if status or not os.path.getsize(target):
+            raise refusal.of_lines(plan.model, errors, plan.outline)
+        _check_room(plan.folder)
+        if cache and os.path.getsize(cache):
+            kept.put(cache, plan.folder, plan.timing_name)
+        count = _count(layers)
+    return {
+        "layers": count,
+        "layers_reason": None if count is not None else "this trtexec does not tell",
+        "context_bytes": None,
+        "context_reason": "trtexec does not tell",
+        "warnings": warnings,
+    }
+
+
+def _words(plan, target, workspace, cache, layers):
+    options, told = plan.program.options, plan.decision
+    words = [plan.program.path, "--onnx=" + plan.model, "--saveEngine=" + target]
+    words.append("--skipInference" if "--skipInference" in options else "--buildOnly")
+    pool = "--memPoolSize=workspace:{}" if "--memPoolSize" in options else "--workspace={}"
+    words.append(pool.format(workspace.mib))
+    words += ["--fp16"] * (told.half and "--fp16" in options)
+    words += ["--int8"] * (told.precision == "int8" and "--int8" in options)
+    words += ["--noTF32"] * (not told.tf32 and "--noTF32" in options)
+    for moment in ("min", "opt", "max") if plan.shapes else ():
+        shapes = [_shape(name, plan.shapes[name][moment]) for name in sorted(plan.shapes)]
+        words.append("--{}Shapes={}".format(moment, ",".join(shapes)))
+    words += ["--timingCacheFile=" + cache] if cache else []
+    return words + (["--exportLayerInfo=" + layers] if layers else [])
+
+
+def _shape(name, sizes):
+    quoted = "'{}'".format(name) if ":" in name else name
+    return "{}:{}".format(quoted, "x".join(map(str, sizes)) or "scalar")
+
+
+def _run(words, progress):
+    """Run it; its status, its errors and its warnings, each once."""
+    errors, warnings = [], []
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+    )
+    try:
+        for raw in process.stdout:
+            found = LINE.match(raw.decode("utf-8", "replace").rstrip())
+            if not found:
+                continue
+            letter, text = found.group(1), tidy(found.group(2))
+            progress.listen(letter, text)
+            kept_in = {"E": errors, "F": errors, "W": warnings}.get(letter)
+            if kept_in is not None and text not in kept_in and not text.startswith(NOISE):
+                kept_in.append(text)
+        status = process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.stdout.close()
+        process.wait()
+    if status < 0:
+        errors.append("trtexec was ended by signal {}{}".format(-status, _killed(-status)))
+    return status, errors, warnings
+
+
+def _killed(number):
+    return ": out of memory, perhaps" if number == 9 else ""
+
+
+def _check_room(folder):
+    """It does not look itself whether its file was written whole."""
+    state = os.statvfs(folder)
+    if state.f_bavail * state.f_frsize < NEAR_FULL:
+        raise DeviceError(
+            "{}: the disk is full: the engine may be cut short".format(folder),
+            "Make room, or name a folder on another disk with --engines DIR.",
+        )
+
+
+def _copy(source, target):
+    with contextlib.suppress(OSError):
+        shutil.copyfile(source, target)
+
+
+def _count(path):
+    """How many layers the file of --exportLayerInfo lists, or None."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return len(json.load(file)["Layers"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,74 @@
+"""How much scratch memory the builder gets, on boards whose 2 to 64 GB serve processor and GPU alike.
+
+limit = (memory available - 3 x size of the model) / 2, at least 16 MiB and at most 4 GiB
+
+Three times the model: the parsed network, the engine, and a copy while it is serialized. Half of the rest:
+the builder's own code, CUDA and the buffers of the layers it times need the other half. 16 MiB is what
+trtexec 8.2 takes when it is told nothing; more than 4 GiB brings no faster tactic to networks that fit a
+board. "Available" is MemAvailable of /proc/meminfo.
+"""
+
+from collections import namedtuple
+
+from edgeshrink_device import sysroot
+from edgeshrink_device.memory.proc import read_kilobytes
+
+__all__ = ["Workspace", "fit"]
+
+Workspace = namedtuple("Workspace", ["mib", "asked", "available_bytes", "warnings"])
+Workspace.__doc__ = """The limit in MiB, whether it was asked for, the bytes available when it was set (None:
+not known), and warnings."""
+
+FRACTION = 0.5
+COPIES = 3
+LEAST_MIB, MOST_MIB, UNKNOWN_MIB = 16, 4096, 256
+LITTLE = 1 << 30
+SWAPPED = 64 << 20
+
+
+def fit(model_bytes, asked_mib=None):
+    """The `Workspace` for a model.
+
+    Args:
+        model_bytes: Size of its file.
+        asked_mib: The limit the user gave, MiB, or None.
+    """
+    meminfo = sysroot.path("/proc/meminfo")
+    available = read_kilobytes(meminfo, "MemAvailable")
+    if asked_mib is not None:
+        mib = asked_mib
+    elif available is None:
+        mib = UNKNOWN_MIB
+    else:
+        free = max(0, available - COPIES * model_bytes)
+        mib = max(LEAST_MIB, min(MOST_MIB, int(free * FRACTION) >> 20))
+    return Workspace(mib, asked_mib is not None, available, _warnings(meminfo, available, mib))
+
+
+def _warnings(meminfo, available, mib):
+    told = []
+    if available is not None and available < LITTLE:
+        told.append(
+            "only {} MB of memory are available: the builder may be killed, and leave fast tactics out; close"
+            " what runs, the desktop too: sudo systemctl isolate multi-user.target".format(available >> 20)
+        )
+    if available is not None and mib << 20 > available:
+        told.append("the workspace of {} MiB is more than the memory available".format(mib))
+    total, free = (read_kilobytes(meminfo, key) for key in ("SwapTotal", "SwapFree"))
+    if total is not None and free is not None and total - free > SWAPPED:
+        told.append(
+            "{} MB lie in swap: tactics are timed while memory is swapped, and the wrong ones may win".format(
+                (total - free) >> 20
+            )
+        )
+    if available is not None and available < LITTLE and _swaps_to_zram():
+        told.append(
+            "all swap is zram, which is memory itself: for the build, swap to a file"
+            " (sudo fallocate -l 4G /swapfile; sudo mkswap /swapfile; sudo swapon /swapfile)"
+        )
+    return told
+
+
+def _swaps_to_zram():
+    lines = (sysroot.read_text(sysroot.path("/proc/swaps")) or "").splitlines()[1:]
+    return bool(lines) and all("zram" in line.split()[0] for line in lines if line.strip())

@@ -1,9 +1,11 @@
 """The emulated board as a whole: its programs, libcudart and files, met from another process."""
 
+import ast
 import json
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +122,45 @@ def test_the_very_process_can_be_on_a_board_for_a_test(tmp_path):
         assert tensorrt.__version__ == "10.3.0"
         assert pycuda.driver.EMULATED
     assert not {"tensorrt", "pycuda", "pycuda.driver"} & set(sys.modules)
+
+
+LOAD = """
+import sys, time
+sys.path.insert(0, sys.argv[2])
+from emulated_helpers import convolution, engine, enqueue, picture
+import numpy as np, tensorrt as trt
+import pathlib
+meter = next(pathlib.Path(sys.argv[1]).rglob(sys.argv[3]))
+context = engine(trt, convolution()).create_execution_context()
+x, out = picture(), np.zeros((1, 4, 8, 8), np.float32)
+seen = [meter.read_text().strip()]
+for _ in range(20):
+    assert enqueue(trt, context, [x.ctypes.data, out.ctypes.data])
+seen.append(meter.read_text().strip())
+time.sleep(0.5)
+seen.append(meter.read_text().strip())
+print(seen)
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "file", "shown"),
+    [("8.2", "in_power0_input", ["1400", "4000", "1400"]), ("10.3", "curr1_input", ["940", "800", "940"])],
+)
+def test_the_meter_shows_the_load_while_there_is_one(version, file, shown, tmp_path):
+    made = board(tmp_path, tensorrt=version, cudart=False, EMULATED_LOAD_MW=4000, EMULATED_LATENCY_MS=5)
+    (tmp_path / "load.py").write_text(LOAD)
+    helpers = Path(__file__).parent
+    done = made.run(tmp_path / "load.py", made.root, helpers, file)
+    assert done.stderr == ""
+    assert ast.literal_eval(done.stdout) == shown
+
+
+def test_tegrastats_reads_the_meter_where_it_shows_the_load(tmp_path):
+    variables = {"EMULATED_LOAD_MW": 4000, "EMULATED_TEGRASTATS_DIES_AFTER": 1}
+    made = board(tmp_path, cudart=False, **variables)
+    roots.sysfs.set_rail(made.root, "POM_5V_IN", 5000, 555)
+    assert "POM_5V_IN 2775/2775" in program(made, "tegrastats").stdout
 
 
 # libcudart

@@ -8,6 +8,7 @@ EMULATED_TEGRASTATS_TRACE       a JSON file, see below
 EMULATED_TEGRASTATS_DROPS       numbers of lines (from 1 on) that are not printed, "3,7"
 EMULATED_TEGRASTATS_DIES_AFTER  the number of lines after which it ends, with status 1
 EMULATED_TEGRASTATS_HANGS_AFTER the number of lines after which it prints nothing more
+EMULATED_LOAD_MW                rails are read from the board's meter, see emulated_tensorrt/meter.py
 With none of the first two it prints the line of an idle Jetson Nano.
 
 A trace is {"line": "RAM ... {rails}", "rails": {"POM_5V_IN": [[0, 1500], [1, 4000]]}, "unit": "" or "mW",
@@ -150,7 +151,7 @@ def synthetic(trace):
         count[0] += 1
         shown = []
         for rail, points in trace["rails"].items():
-            power = round(between(points, now))
+            power = metered(rail) if os.environ.get("EMULATED_LOAD_MW") else round(between(points, now))
             sums[rail] = sums.get(rail, 0) + power
             peaks[rail] = max(peaks.get(rail, 0), power)
             numbers = [power, sums[rail] // count[0]] + ([peaks[rail]] if trace.get("peak") else [])
@@ -159,6 +160,25 @@ def synthetic(trace):
         return text.replace("{rails}", " ".join(shown))
 
     return line
+
+
+def metered(rail):
+    """mW that the INA3221 under EDGESHRINK_SYSROOT shows for a rail."""
+    root = Path(os.environ["EDGESHRINK_SYSROOT"]) / "sys/bus/i2c/drivers"
+    for label in [
+        *root.glob("ina3221x/*/iio:device*/rail_name_?"),
+        *root.glob("ina3221/*/hwmon/hwmon*/in?_label"),
+    ]:
+        if label.read_text().strip() != rail:
+            continue
+        if label.name.startswith("rail_name_"):
+            return int(label.with_name(f"in_power{label.name[-1]}_input").read_text())
+        number = label.name[2]
+        volts, amperes = (
+            label.with_name(name + "_input").read_text() for name in ("in" + number, "curr" + number)
+        )
+        return int(volts) * int(amperes) // 1000
+    return 0
 
 
 def between(points, now):

@@ -6,6 +6,7 @@ EMULATED_BUILD_SECONDS          a build lasts at least so long
 EMULATED_BUILD_FAILS            a build finds no implementation, and gives None
 EMULATED_CONTEXT_OUT_OF_MEMORY  no execution context can be made
 EMULATED_LATENCY_MS             a launch lasts at least so long
+EMULATED_LOAD_MW                what the total rail of the board shows while it computes, see meter.py
 EMULATED_NAN_OUTPUTS            every output is NaN
 EMULATED_ENQUEUE_FAILS          the launch of that number (from 1 on, in this process) fails
 """

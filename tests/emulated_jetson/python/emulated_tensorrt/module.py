@@ -3,7 +3,7 @@
 import ctypes
 import types
 
-from . import building, engine, enums, logger, network
+from . import building, calibration, context, engine, enums, logger, network, reporting
 from .binding import Bound, Nothing, make_class
 from .surface import VERSIONS, read_surface
 
@@ -14,10 +14,10 @@ IMPLEMENTATIONS = {
     "IPluginRegistry": building.PluginRegistry,
     "ITimingCache": building.TimingCache,
     "ICudaEngine": engine.Engine,
-    "IExecutionContext": engine.Context,
-    "EngineInspector": engine.Inspector,
+    "IExecutionContext": context.Context,
+    "EngineInspector": reporting.Inspector,
     "Runtime": engine.Runtime,
-    "IProfiler": engine.ProfilerBase,
+    "IProfiler": reporting.ProfilerBase,
     "ILogger": logger.LoggerBase,
     "Logger": logger.PrintingLogger,
     "INetworkDefinition": network.Network,
@@ -122,9 +122,9 @@ def make(api, name, members):
             setattr(made, severity, value)
         return made
     if name.startswith("IInt8"):
-        implementation = building.Calibrator
+        implementation = calibration.Calibrator
     if name == "Profiler":
-        implementation, members = engine.PrintingProfiler, members_of_profiler()
+        implementation, members = reporting.PrintingProfiler, members_of_profiler()
     if name == "IProgressMonitor":
         implementation = Nothing
     return make_class(api, name, members, implementation, api.classes.get(BASES.get(name), object))

@@ -134,7 +134,7 @@ def rewrite(data, wanted, change):
 
 
 def field(number, value):
-    """A field as bytes: a number, or a length and bytes. (No message above a tensor has fixed 4 or 8 bytes.)"""
+    """A field as bytes: a number, or a length and bytes; nothing above a tensor has fixed 4 or 8."""
     if isinstance(value, int):
         return number_bytes(number << 3) + number_bytes(value)
     return number_bytes(number << 3 | 2) + number_bytes(len(value)) + value

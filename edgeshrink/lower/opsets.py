@@ -96,11 +96,11 @@ def drop_what_says_nothing(node: ir.Node, target: int) -> None:
         del node.attributes[name]
 
 
-def _first_version(op_type: str) -> int:
+def _first_version(op_type: str, attribute: str = "") -> int:
     return min(
         s.since_version
         for s in onnx.defs.get_all_schemas_with_history()
-        if s.name == op_type and not s.domain
+        if s.name == op_type and not s.domain and (not attribute or attribute in s.attributes)
     )
 
 
@@ -108,7 +108,7 @@ def _attribute_faults(node: ir.Node, old: Any, new: Any, target: int) -> Iterato
     for name in [*node.attributes, *(name for name in new.attributes if name not in node.attributes)]:
         value = _effective(node, name, new)
         if name not in old.attributes and not _means_nothing(node, name, value):
-            yield f"{name}={value} came with opset {new.since_version}"
+            yield f"{name}={value} came with opset {_first_version(node.op_type, name)}"
         since = _NEW_VALUES.get((node.op_type, name, str(value)), 0)
         if since > target:
             yield f"{name}={value} came with opset {since}"

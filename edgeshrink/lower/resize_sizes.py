@@ -60,7 +60,7 @@ class LowerResizeSizes(NodeRule):
         if given.get_int("antialias", 0) and any(new < old for new, old in zip(full, shape, strict=True)):
             return None
         if given.get_string("mode", "nearest") == "linear":
-            known.pop("exclude_outside", None)  # of two neighbours one is left: the border, where it ends anyway
+            known.pop("exclude_outside", None)  # of two neighbours the border is left, which counts anyway
         return [op.op("Resize", inputs, known)]
 
 

@@ -14,7 +14,7 @@ from edgeshrink.report.text import bytes_text, counted
 
 __all__ = ["counts_text", "print_lint"]
 
-_MOST_NODES = 5
+_MOST_PLACES = 5
 _MOST_REASONS = 3
 
 
@@ -41,15 +41,15 @@ def _grouped(findings: Iterable[Finding]) -> Mapping[tuple[str, str, str], list[
     return groups
 
 
-def _by_reason(findings: Iterable[Finding]) -> Mapping[str, list[str]]:
-    reasons: dict[str, list[str]] = {}
+def _by_reason(findings: Iterable[Finding]) -> Mapping[str, list[Finding]]:
+    reasons: dict[str, list[Finding]] = {}
     for finding in findings:
-        reasons.setdefault(finding.why, []).append(_place(finding))
+        reasons.setdefault(finding.why, []).append(finding)
     return reasons
 
 
 def _heading(name: str, severity: str, findings: Sequence[Finding]) -> str:
-    """`note: recurrent-loop, 2 times: GRU gru/GRU (gru), GRU gru/GRU_1 (gru)`; reasons name places."""
+    """`note: recurrent-loop, 3 times: GRU in encoder (2), GRU in decoder`; several reasons name places."""
     times = f", {len(findings)} times" if len(findings) > 1 else ""
     reasons = _by_reason(findings)
     places = "" if len(reasons) > 1 else f": {_listed(*reasons.values())}"
@@ -61,8 +61,8 @@ def _reasons(findings: Sequence[Finding]) -> list[str]:
     reasons = _by_reason(findings)
     if len(reasons) == 1:
         return list(reasons)
-    lines = [f"{_listed(places)}: {why}" for why, places in list(reasons.items())[:_MOST_REASONS]]
-    rest = sum(len(places) for places in list(reasons.values())[_MOST_REASONS:])
+    lines = [f"{why} – {_listed(alike)}" for why, alike in list(reasons.items())[:_MOST_REASONS]]
+    rest = sum(len(alike) for alike in list(reasons.values())[_MOST_REASONS:])
     return [*lines, f"and {rest} more; --json lists them all"] if rest else lines
 
 
@@ -72,9 +72,15 @@ def _place(finding: Finding) -> str:
     return " ".join(word for word in words if word) or "the network"
 
 
-def _listed(places: Sequence[str]) -> str:
-    rest = len(places) - _MOST_NODES
-    return ", ".join(places[:_MOST_NODES]) + (f" and {rest} more" if rest > 0 else "")
+def _listed(alike: Sequence[Finding]) -> str:
+    """Where findings of one reason are: one by its node, several by their modules, the first few."""
+    if len(alike) == 1:
+        return _place(alike[0])
+    places = Counter(f"{f.operator} in {f.module}" if f.module and f.operator else _place(f) for f in alike)
+    shown = list(places.items())[:_MOST_PLACES]
+    rest = len(alike) - sum(count for _, count in shown)
+    text = ", ".join(f"{place} ({count})" if count > 1 else place for place, count in shown)
+    return text + (f" and {rest} more" if rest else "")
 
 
 def _memory(linted: Linted) -> str:

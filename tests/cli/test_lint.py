@@ -87,6 +87,20 @@ def test_what_is_alike_is_told_once_and_counted(run, alike):
     assert f"{len(findings) - 1} errors, 1 warning, no notes" in printed.out
 
 
+def test_places_are_told_by_their_modules(run, tmp_path):
+    names = ["encoder/0/act/Trilu", "encoder/0/act/Trilu_1", "encoder/1/act/Trilu"]
+    chain = "(float[2, 2] x) => (float[2, 2] y) { a = Trilu(x) b = Trilu(a) y = Trilu(b) }"
+    path = save(tmp_path / "m.onnx", chain, 14)
+    model = onnx.load(path)
+    for node, name in zip(model.graph.node, names, strict=True):
+        node.name = name
+    onnx.save(model, path)
+    heading = "error: unsupported-operator, 3 times: Trilu in encoder.0.act (2), Trilu in encoder.1.act\n"
+    assert heading in run("lint", path).out
+    modules = [f["module"] for f in run("lint", path, "--json").json["findings"] if f["operator"] == "Trilu"]
+    assert modules == ["encoder.0.act", "encoder.0.act", "encoder.1.act"]
+
+
 def test_memory_is_told_with_what_is_not_in_it(run, tmp_path):
     weight = np.arange(10_000, dtype=np.float32)
     path = save(tmp_path / "m.onnx", "(float[1] x) => (float[10000] y) { y = Add(x, w) }", w=weight)

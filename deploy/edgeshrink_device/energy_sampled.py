@@ -21,6 +21,7 @@ from edgeshrink_device.traces import Power, renewal_s
 
 __all__ = ["sampled_trace", "summarize_sampled"]
 
+MOST_DROPPED = 0.05  # of the readings, without a word
 ROUNDING_S = 0.001
 MOST_LOST = 0.2  # of the stretches; more than that were not measured
 SURE = 3.0  # standard errors by which idle powers must differ to be drift and not noise
@@ -302,7 +303,7 @@ def _warnings(trace, turns, energy, idles, lost):
         )
     if lost:
         warnings.append("{} stretches of the loads were left out: the meter had gaps".format(lost))
-    if trace.dropped:
+    if trace.dropped > MOST_DROPPED * len(trace.times_s):
         warnings.append("{} readings of the meter told nothing".format(trace.dropped))
     slower = max(_slowed(turn) for turn in turns)
     if slower > SLOWED:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import edgeshrink_device
 import pytest
+from edgeshrink_device import sysroot
+
+from tests.emulated_jetson import sysfs
 
 from .helpers import QUICK_WORDS, write_double, write_null
 
@@ -36,6 +39,29 @@ STATS = """
 from edgeshrink_device import stats
 times = [1.0 + 0.01 * (i % 7) for i in range(400)]
 print(stats.summarize(times, [50] * 8)["median"])
+"""
+
+BOARD = """
+from edgeshrink_device import boards, machine, memory, power, sampler, state, thermal
+source, why = power.choose("auto")
+with sampler.Sampler(source) as sampling:
+    while len(sampling.trace().watts) < 2:
+        pass
+print(boards.detect().name, machine.board(), source.name, sampling.trace().watts[0])
+print(state.power_mode().name, state.clocks()["locked"], state.fan(), memory.state()["swap"])
+print(thermal.Thermal().read()[0]["throttled"])
+"""
+
+ENERGY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import power_traces
+from edgeshrink_device.energy_sampled import summarize_sampled
+board = power_traces.Board()
+trace = power_traces.sample(board, np.random.default_rng(0), window_s=0.422, renewal_s=0.422)
+energy, reason, warnings = summarize_sampled(power_traces.Source(), "", trace, board.turns)
+print(energy["total"]["mean"], energy["above_idle"]["mean"])
 """
 
 
@@ -84,10 +110,26 @@ def test_facts_are_read_and_files_written_without_numpy(python, tmp_path):
     assert written["facts"]["ram_bytes"] > 0
 
 
+def test_a_boards_state_and_power_are_read_without_numpy(python, tmp_path, monkeypatch):
+    sysfs.board(tmp_path, "nano")
+    sysfs.old_meter(tmp_path, {"POM_5V_IN": (5000, 600)})
+    sysfs.power_modes(tmp_path, {0: "MAXN", 1: "5W"}, 0)
+    sysfs.gpu_clock(tmp_path, 921.6, 921.6, 921.6)
+    sysfs.zone(tmp_path, 0, "GPU-therm", 40)
+    sysfs.cooler(tmp_path, 0, "gpu-balanced", 0)
+    monkeypatch.setenv(sysroot.VARIABLE, str(tmp_path))
+    done = run(python, "-c", BOARD)
+    assert (done.stderr, done.stdout) == (
+        "",
+        "Jetson Nano NVIDIA Jetson Nano Developer Kit ina3221 3.0\nMAXN True None 0\nFalse\n",
+    )
+
+
 def test_the_null_device_is_profiled_where_numpy_is_installed(python, tmp_path):
     if run(python, "-c", "import numpy").returncode:
         pytest.skip(f"{python} has no numpy")
     profile_null(python, tmp_path)
+    integrate_samples(python)
 
 
 @pytest.mark.slow
@@ -99,6 +141,7 @@ def test_everything_runs_with_the_packages_of_its_time(python, tmp_path):
         if run(own, "-m", "pip", "install", "--quiet", *wanted).returncode:
             pytest.skip(f"the package index does not give {' '.join(wanted)}")
     profile_null(own, tmp_path)
+    integrate_samples(own)
     model = write_double(tmp_path / "m.onnx")
     done = run(own, "-m", "edgeshrink_device", "profile", model, "-o", tmp_path / "cpu.json", *QUICK_WORDS)
     assert (done.stderr, done.returncode) == ("", 0)
@@ -114,6 +157,13 @@ def profile_null(python, tmp_path):
     document = json.loads((tmp_path / "null.json").read_text())
     assert document["latency_ms"]["end_to_end"]["median"] == pytest.approx(2.04, rel=0.02)
     assert float(run(python, "-c", STATS).stdout) == pytest.approx(1.03)
+
+
+def integrate_samples(python):
+    """7 W and 5 W for 20 ms; within 1%, see test_energy."""
+    done = run(python, "-c", ENERGY, Path(__file__).parent)
+    assert done.stderr == ""
+    assert [float(word) for word in done.stdout.split()] == pytest.approx([140, 100], rel=0.01)
 
 
 def test_this_python_compiles_every_file_too():

@@ -118,14 +118,21 @@ def set_rail(root: Path, name: str, millivolts: int, milliamperes: int) -> None:
         if file.name.startswith("rail_name_"):
             _old_values(file.parent, int(file.name[-1]), millivolts, milliamperes)
         elif file.name.endswith("_label"):
-            (file.parent / f"in{file.name[2]}_input").write_text(f"{millivolts}\n")
-            (file.parent / f"curr{file.name[2]}_input").write_text(f"{milliamperes}\n")
+            _put(file.parent / f"in{file.name[2]}_input", millivolts)
+            _put(file.parent / f"curr{file.name[2]}_input", milliamperes)
+
+
+def _put(file: Path, number: object) -> None:
+    """As the kernel does it: whoever reads sees the old value or the new one, never half of it."""
+    new = file.with_name(f".{file.name}")
+    new.write_text(f"{number}\n")
+    new.replace(file)
 
 
 def _old_values(folder: Path, channel: int, millivolts: int, milliamperes: int) -> None:
-    (folder / f"in_voltage{channel}_input").write_text(f"{millivolts}\n")
-    (folder / f"in_current{channel}_input").write_text(f"{milliamperes}\n")
-    (folder / f"in_power{channel}_input").write_text(f"{millivolts * milliamperes // 1000}\n")
+    _put(folder / f"in_voltage{channel}_input", millivolts)
+    _put(folder / f"in_current{channel}_input", milliamperes)
+    _put(folder / f"in_power{channel}_input", millivolts * milliamperes // 1000)
 
 
 def power_modes(root: Path, modes: dict[int, str], now: int) -> None:

@@ -96,6 +96,19 @@ def test_the_table_of_a_log_has_a_column_for_whatever_any_line_has(python, log):
             assert row["gpu_percent"] == ("" if record["gpu_percent"] is None else str(record["gpu_percent"]))
 
 
+def test_a_log_on_stdin_gives_the_table_of_the_file(python, log):
+    with Path(log).open() as file:
+        done = subprocess.run(
+            command(python, "-", "--csv"),
+            stdin=file,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=ENVIRONMENT,
+        )
+    assert done.stdout == run(python, log, "--csv").stdout
+
+
 def test_a_table_leaves_empty_what_a_line_does_not_tell(capsys, tmp_path):
     path = tmp_path / "log"
     path.write_text("RAM 1/2MB CPU [3%@102,off] VIC off tj@40C\nRAM 1/2MB EMC_FREQ 0% NVENC 79%@166 x\n")
@@ -168,6 +181,16 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(python, log, form):
         assert (process.stderr.read(), process.wait(30)) == ("", 0)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, which is as a disk that is full")
+def test_a_disk_that_is_full_is_told(python, log):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command(python, log), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=ENVIRONMENT
+        )
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
 def test_ctrl_c_ends_a_stream_without_a_word_and_loses_nothing(python):
     with start(python, "-", stderr=subprocess.PIPE) as process:
         process.stdin.write("RAM 1/2MB\n")
@@ -212,6 +235,11 @@ def test_without_a_file_and_without_a_board_the_error_says_what_to_give(python, 
     done = run(python)
     assert done.returncode == 2
     assert "this is no Jetson\nGive a log of tegrastats, or -" in done.stderr
+    tree = tmp_path / "root" / "proc" / "device-tree"
+    tree.mkdir(parents=True)
+    (tree / "model").write_text("NVIDIA Jetson Nano Developer Kit")
+    monkeypatch.setitem(ENVIRONMENT, "EDGESHRINK_SYSROOT", str(tmp_path / "root"))
+    assert "a container shows the board's own only where" in run(python).stderr
 
 
 def test_the_boards_program_dies_with_us_even_when_we_are_killed(python, monkeypatch, tmp_path):

@@ -1,3 +1,4 @@
+import json
 import threading
 import time
 
@@ -7,7 +8,11 @@ from edgeshrink_device.power.tegrastats import Tegrastats
 from edgeshrink_device.sampler import Sampler
 from edgeshrink_device.tegrastats import process
 
+from tests.emulated_jetson import roots
+from tests.emulated_jetson.board import board as emulated_board
+
 from .tegrastats_lines import CAPTURED, write_program
+from .test_python36 import python36
 from .test_tegrastats_command import gone, wait_for
 
 NANO = next(
@@ -77,6 +82,52 @@ def test_the_total_of_an_agx_orin_leaves_out_what_its_5_v_rail_feeds(board, star
     source = started()
     assert source.rails == ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0")
     assert source.read() == pytest.approx(4.788 + 0.798 + 3.842)
+
+
+@pytest.mark.parametrize(
+    ("kind", "l4t", "rails"),
+    [
+        ("jetson-tx2", "32.7.1", ("VDD_IN",)),
+        ("jetson-agx-xavier", "35.4.1", ("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V")),
+        ("jetson-orin-nano", "36.4.3", ("VDD_IN",)),
+        ("jetson-agx-orin", "39.2.0", ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0")),
+    ],
+)
+def test_on_every_board_its_total_is_read(kind, l4t, rails, tmp_path, monkeypatch):
+    emulated = emulated_board(tmp_path, kind=kind, tensorrt=None, cudart=False, programs=["tegrastats"])
+    trace = roots.idle_trace(kind, l4t)
+    (tmp_path / "tegrastats.json").write_text(json.dumps(trace))
+    emulated.use(monkeypatch)
+    source = Tegrastats()
+    assert (source.unavailable(), source.rails) == ("", rails)
+    with Sampler(source) as sampler:
+        wait_for(lambda: len(sampler.trace().watts) >= 3)
+    total_mw = sum(trace["rails"][rail][0][1] for rail in rails)
+    assert set(sampler.trace().watts) == {total_mw / 1000}
+
+
+SAMPLE = """
+from edgeshrink_device.power.tegrastats import Tegrastats
+from edgeshrink_device.sampler import Sampler
+import time
+with Sampler(Tegrastats()) as sampler:
+    while len(sampler.trace().watts) < 3 and not sampler.trace().failure:
+        time.sleep(0.01)
+print(set(sampler.trace().watts), sampler.trace().failure)
+"""
+
+
+def test_it_is_read_under_the_python_of_the_boards_too(tmp_path):
+    python = python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
+    nano = emulated_board(tmp_path, kind="jetson-nano", tensorrt=None, cudart=False, programs=["tegrastats"])
+    watts = roots.idle_trace("jetson-nano", "32.7.1")["rails"]["POM_5V_IN"][0][1] / 1000
+    done = nano.run("-c", SAMPLE, python=python)
+    assert (done.stdout, done.stderr) == (f"{{{watts}}} \n", "")
+
+
+def test_a_thor_without_its_input_rail_has_no_total(tmp_path, monkeypatch):
+    emulated_board(tmp_path, tensorrt="11.4", cudart=False, programs=["tegrastats"]).use(monkeypatch)
+    assert "the parts of a Thor module do not add up" in Tegrastats().unavailable()
 
 
 def test_a_line_that_does_not_tell_the_total_is_none_and_never_zero(board, started):

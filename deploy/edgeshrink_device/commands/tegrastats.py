@@ -15,6 +15,7 @@ __all__ = ["add"]
 
 INTERRUPTED = 130
 FASTEST_MS = 10
+GIVE_A_LOG = "Give a log of tegrastats, or - to read what another program prints."
 
 DESCRIPTION = """\
 Reads tegrastats lines of any Jetson release and prints one JSON object a line, or CSV. What a line does not
@@ -65,6 +66,9 @@ def run(options):
     except BrokenPipeError:  # whoever reads has enough
         _silence_stdout()
         return 0
+    except OSError as error:
+        _silence_stdout()
+        raise DeviceError("the output cannot be written: {}".format(error.strerror), "") from error
     _summarize(source, counts)
     if counts["read"]:
         return 0
@@ -100,7 +104,7 @@ class _File:
         except OSError as error:
             raise InputError(
                 "{}: cannot be read: {}".format(path, error.strerror),
-                "Give a log of tegrastats, or - to read what another program prints.",
+                GIVE_A_LOG,
             ) from error
         self._mine = path != "-"
         self.live = not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
@@ -147,10 +151,7 @@ class _Board:
             )
         path = find()
         if path is None:
-            raise InputError(
-                "no tegrastats in /usr/bin, the home folder or PATH: this is no Jetson",
-                "Give a log of tegrastats, or - to read what another program prints.",
-            )
+            raise InputError(_nothing_to_run(), GIVE_A_LOG)
         self.name = path
         self._process = Process(path, interval_ms)
 
@@ -165,6 +166,15 @@ class _Board:
         """Yield lines until tegrastats ends, which is an error."""
         while True:
             yield self._process.readline()
+
+
+def _nothing_to_run():
+    from edgeshrink_device import boards
+
+    missing = "no tegrastats in /usr/bin, the home folder or PATH"
+    if boards.detect() is None:
+        return missing + ": this is no Jetson"
+    return missing + "; a container shows the board's own only where /usr/bin/tegrastats is mounted into it"
 
 
 def _counted(source, counts):

@@ -19,6 +19,7 @@ _HOMES = {
     "InputSpec": "edgeshrink.inputs",
     "ParityError": "edgeshrink.errors",
     "Request": "edgeshrink.pipeline",
+    "SizeRange": "edgeshrink.inputs",
     "UnsupportedError": "edgeshrink.errors",
     "export": "edgeshrink.pipeline",
     "inspect": "edgeshrink.inspection",

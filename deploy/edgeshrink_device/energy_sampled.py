@@ -50,7 +50,7 @@ def summarize_sampled(source, why, trace, turns, seed=0):
         return None, reason, []
     meter = _meter(trace)
     stretches, lost = _stretches(meter, turns)
-    reason = _too_little(meter, turns, stretches, lost)
+    reason = _too_little(meter, turns, stretches, lost) or _stuck(meter, turns)
     if reason:
         return None, reason, []
     idles = [(_idle(meter, turn.before), _idle(meter, turn.after)) for turn in turns]
@@ -162,6 +162,19 @@ def _too_little(meter, turns, stretches, lost):
             len(stretches), meter.pace.stretch_s, loaded
         )
     return "no inference was finished in the loads" if stretches[:, 1].sum() <= 0 else ""
+
+
+def _stuck(meter, turns):
+    """A meter that shows one value from the later half of a phase into the earlier half of the next is
+    stuck."""
+    for turn in turns:
+        for first, then in ((turn.before, turn.load), (turn.load, turn.after)):
+            (start, end), (starts, ends) = _settled(meter, first), _settled(meter, then)
+            values = meter.power.values((start + end) / 2, (starts + ends) / 2)
+            if len(set(values)) == 1:
+                return "the meter stood still between a load and the idle beside it: it is stuck or too
+                coarse"
+    return ""
 
 
 def _idle(meter, stretch):

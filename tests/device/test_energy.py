@@ -215,6 +215,18 @@ def test_a_meter_that_dies_in_the_middle_gives_nothing():
     assert summary(board, half) == (None, "the meter failed while measuring: no such device", [])
 
 
+def test_a_meter_that_sticks_in_the_middle_gives_nothing():
+    """From the second load on it repeats what it saw last."""
+    board = Board()
+    trace = sample(board, np.random.default_rng(0))
+    start = board.turns[1].load[0] + 2
+    last = next(watts for at, watts in zip(trace.times_s, trace.watts, strict=True) if at > start)
+    stuck = [watts if at < start else last for at, watts in zip(trace.times_s, trace.watts, strict=True)]
+    energy, reason, _ = summary(board, trace._replace(watts=stuck))
+    assert energy is None
+    assert reason.startswith("the meter stood still between a load and the idle beside it")
+
+
 def test_a_short_load_is_null_and_names_the_option():
     board = Board(load_s=5.0)
     _, reason, _ = summary(board, sample(board, np.random.default_rng(0)))

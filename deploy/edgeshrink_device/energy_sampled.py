@@ -172,8 +172,7 @@ def _stuck(meter, turns):
             (start, end), (starts, ends) = _settled(meter, first), _settled(meter, then)
             values = meter.power.values((start + end) / 2, (starts + ends) / 2)
             if len(set(values)) == 1:
-                return "the meter stood still between a load and the idle beside it: it is stuck or too
-                coarse"
+                return "the meter stood still between a load and the idle beside it: stuck or too coarse"
     return ""
 
 

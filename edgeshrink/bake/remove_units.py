@@ -60,7 +60,7 @@ def _cut(plan: Plan, graph: ir.Graph) -> int:
     ]
     touched = {value for (value, _), _ in axes}
     nodes = [node for node in graph if any(value in touched for value in [*node.inputs, *node.outputs])]
-    for node in nodes:
+    for node in reversed(nodes):  # readers first: what a node puts behind itself is unknown to the plan
         operator_of(node).reindex(node, plan.kept)
     for (value, axis), kept in axes:
         if (array := array_of(value)) is not None:

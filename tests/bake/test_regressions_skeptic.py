@@ -184,3 +184,25 @@ def test_an_output_keeps_the_names_of_its_lengths() -> None:
     baked = bake(network)
     assert ops(baked)["Identity"] == 0
     assert baked.graph.outputs[0].shape == network.graph.outputs[0].shape
+
+
+def test_a_split_behind_a_mean_whose_positions_became_fewer() -> None:
+    network = model(
+        """(float[N,3] x) => (float[N,1] y) {
+            h = MatMul(x, w)
+            s = Constant <value = int64[3] {1, 1, 3}>()
+            u = Unsqueeze(h, last)
+            e = Expand(u, s)
+            m = ReduceMean <keepdims = 0> (e, last)
+            p, q = Split <axis = 1> (m, sizes)
+            y = MatMul(p, v)
+        }""",
+        {
+            "w": draw(3, 6),
+            "last": np.array([2]),
+            "sizes": np.array([1, 5]),
+            "v": draw(1, 1),
+        },
+    )
+    baked = bake(network)
+    assert baked.graph.initializers["w"].shape == (3, 2)  # each part keeps one

@@ -165,8 +165,7 @@ def _too_little(meter, turns, stretches, lost):
 
 
 def _stuck(meter, turns):
-    """A meter that shows one value from the later half of a phase into the earlier half of the next is
-    stuck."""
+    """A meter with one value from the later half of a phase into the earlier half of the next is stuck."""
     for turn in turns:
         for first, then in ((turn.before, turn.load), (turn.load, turn.after)):
             (start, end), (starts, ends) = _settled(meter, first), _settled(meter, then)

@@ -71,6 +71,7 @@ def lint(
     workspace_bytes: int = 0,
     precision: Precision | None = None,
     largest: Mapping[str, int] | None = None,
+    lowered: bool = False,
     parser: Parser | None = None,
 ) -> tuple[Finding, ...]:
     """Every finding of every rule, errors first; `model` is left as it is.
@@ -82,10 +83,11 @@ def lint(
         workspace_bytes: What the builder may take beside the network, where that is known.
         precision: What the engine is asked to compute in; None where that is still open.
         largest: The most that open sizes are built for, by name: memory is counted there.
+        lowered: Whether export has lowered it: its findings then do not send the user there.
         parser: Another parser than the device's own.
     """
     its = parser or parser_for(device)
-    return findings_of(Subject(model, device, its, profiled, workspace_bytes, precision, largest))
+    return findings_of(Subject(model, device, its, profiled, workspace_bytes, precision, largest, lowered))
 
 
 def findings_of(network: Subject) -> tuple[Finding, ...]:

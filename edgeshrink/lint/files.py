@@ -120,7 +120,9 @@ def lint_path(
     to = device(own if target is None else target)
     model = load_onnx(bundle.model_path if bundle else path)
     profiled, largest = _ranges(bundle)
-    network = Subject(model, to, parser_for(to), profiled, workspace_bytes, precision, largest)
+    network = Subject(
+        model, to, parser_for(to), profiled, workspace_bytes, precision, largest, bundle is not None
+    )
     findings = findings_of(network)
     feeds = _feeds(model, bundle, samples) if halves(to, precision) else []
     if feeds:

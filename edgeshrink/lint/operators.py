@@ -52,12 +52,17 @@ def unsupported_operator(network: Subject) -> Iterator[Hit]:
         return
     for node in network.nodes:
         if node.domain in ONNX and not network.parser.supports(node.op_type):
-            way = EXPORTED if node.op_type in LOWERED else WRITTEN
+            way = EXPORTED if _exported(network, node) else WRITTEN
             yield Hit(
                 f"The parser of TensorRT {network.parser.version} has no importer for {node.op_type}.",
                 f"{way}, or choose a device with a newer TensorRT.",
                 node,
             )
+
+
+def _exported(network: Subject, node: ir.Node) -> bool:
+    """Whether export may write the node with other operators, as far as it has not been there already."""
+    return node.op_type in LOWERED and not network.lowered
 
 
 @rule("foreign-operator", "error")
@@ -87,7 +92,7 @@ def refused_type(network: Subject) -> Iterator[Hit]:
     """An input has a type that the importer refuses, after the parser's narrowing."""
     for node, entry in _listed(network):
         if (kind := _kind(network, node)) in entry.refused:
-            way = EXPORTED if node.op_type in LOWERED else "Cast to FLOAT before it, and back after it"
+            way = EXPORTED if _exported(network, node) else "Cast to FLOAT before it, and back after it"
             yield Hit(f"The parser refuses {node.op_type} of {kind}.", f"{way}.", node)
 
 
@@ -184,7 +189,7 @@ def attribute_value(network: Subject) -> Iterator[Hit]:
                 yield Hit(
                     f"{name}={value} is not known to the parser, which takes {', '.join(map(str, allowed))}.",
                     f"{EXPORTED}, or choose another {name} in forward."
-                    if node.op_type in LOWERED
+                    if _exported(network, node)
                     else f"Choose another {name} in forward, or write {node.op_type} with other operations.",
                     node,
                 )

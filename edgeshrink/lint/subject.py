@@ -32,6 +32,7 @@ class Subject:
         workspace_bytes: What the builder may take beside the network; 0 where that is not known.
         precision: What the engine is asked to compute in; None where nobody said.
         largest: The most that open sizes are built for, by name, as far as that is known.
+        lowered: Whether export has been at it: then what is left, it could not mend.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class Subject:
         workspace_bytes: int = 0,
         precision: Precision | None = None,
         largest: Mapping[str, int] | None = None,
+        lowered: bool = False,
     ) -> None:
         """Look at `model`, of which a copy is taken where a shape is missing."""
         self.workspace_bytes = workspace_bytes
         self.precision = precision
         self.largest = largest or {}
+        self.lowered = lowered
         self.model = _with_shapes(_inlined(model) if _reads_functions(parser) else model)
         self.graph = self.model.graph
         self.device = device

@@ -27,6 +27,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {}
 """Attributes that a trap is about, by its id: nothing more needs to be said of them."""
 
 LOWER = "Lower the network with `edgeshrink export`."
+WRITTEN = "Write it with other operations in forward."
 
 
 def _trap(name: str, *attributes: str) -> Callable[[Condition], Condition]:
@@ -43,7 +44,8 @@ def silent_trap(network: Subject) -> Iterator[Hit]:
     for node, name, text in _traps(network):
         condition = CONDITIONS.get(name)
         if condition is not None and (remedy := condition(network, node)):
-            yield Hit(f"{text} ({name})", remedy, node)
+            mended = network.lowered and "edgeshrink export" in remedy
+            yield Hit(f"{text} ({name})", WRITTEN if mended else remedy, node)
 
 
 @rule("possible-trap", "warning")

@@ -159,6 +159,18 @@ def test_an_operator_that_export_writes_out_is_told_so() -> None:
     assert "`edgeshrink export`" not in det.what_to_do
 
 
+def test_what_export_left_is_not_sent_there_again() -> None:
+    text = (
+        "(float[2, 3] x, float16[2] h) => (y, z, w) { y = Trilu(x) z = Clip(h, low) w = ReduceMax(x, one) }"
+    )
+    model = parse(text, opset=18, low=np.float16(0), one=np.array([1]))
+    before = [finding for finding in lint(model, NANO) if finding.severity == "error"]
+    after = [finding for finding in lint(model, NANO, lowered=True) if finding.severity == "error"]
+    assert [finding.why for finding in after] == [finding.why for finding in before]
+    assert all("edgeshrink export" in finding.what_to_do for finding in before)
+    assert not any("edgeshrink export" in finding.what_to_do for finding in after)
+
+
 def test_advice_about_transposes_speaks_of_images_where_there_are_some() -> None:
     turn = "a = Transpose(x) b = Transpose(a) c = Transpose(b) d = Transpose(c)"
     (words,) = found(parse(f"(float[3, 2] x) => (y) {{ {turn} y = Relu(d) }}"), "many-transposes")

@@ -144,16 +144,17 @@ print(seen)
 
 
 @pytest.mark.parametrize(
-    ("version", "file", "shown"),
-    [("8.2", "in_power0_input", ["1400", "4000", "1400"]), ("10.3", "curr1_input", ["940", "800", "940"])],
+    ("version", "file", "idle", "load", "step"),
+    [("8.2", "in_power0_input", 1400, 4000, 40), ("10.3", "curr1_input", 940, 800, 8)],
 )
-def test_the_meter_shows_the_load_while_there_is_one(version, file, shown, tmp_path):
+def test_the_meter_shows_the_load_while_there_is_one(version, file, idle, load, step, tmp_path):
     made = board(tmp_path, tensorrt=version, cudart=False, EMULATED_LOAD_MW=4000, EMULATED_LATENCY_MS=5)
     (tmp_path / "load.py").write_text(LOAD)
     helpers = Path(__file__).parent
     done = made.run(tmp_path / "load.py", made.root, helpers, file)
     assert done.stderr == ""
-    assert ast.literal_eval(done.stdout) == shown
+    for shown, expected in zip(ast.literal_eval(done.stdout), (idle, load, idle), strict=True):
+        assert abs(int(shown) - expected) <= step  # the scatter of the meter
 
 
 def test_tegrastats_reads_the_meter_where_it_shows_the_load(tmp_path):

@@ -20,6 +20,7 @@ class Context:
     name = "Unnamed ExecutionContext 0"
 
     def __init__(self, engine):
+        meter.start()
         self._engine, self._api = engine, engine.api
         self.profiler, self.enqueue_emits_profile = None, True
         self._facade = engine.api.new("ICudaEngine", engine)

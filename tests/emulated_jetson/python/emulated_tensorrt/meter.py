@@ -1,61 +1,72 @@
 """The board's power meter while it computes: EMULATED_LOAD_MW is what the total rail shows then.
 
-The rail is the first of the first INA3221 under EDGESHRINK_SYSROOT, in either layout; what its files say at
-first is the idle power. They show the load from the first launch on until none was for IDLE_S.
+The rail is the first of the first INA3221 under EDGESHRINK_SYSROOT, in either layout; what its files say when
+the first execution context is made is the idle power. They show the load from a launch on until none was for
+IDLE_S. As with a real one the values scatter, by a step of the Nano's meter, around what they stand for.
 """
 
 import atexit
 import os
+import random
 import threading
 import time
 from pathlib import Path
 
-IDLE_S = 0.03
-STEP_S = 0.003
-_state = {"last": 0.0, "thread": None}
+IDLE_S = 0.05
+STEP_S = 0.004
+SCATTER_S = 0.02
+SCATTER_MW = (-40, 0, 40)
+_state = {"last": -1.0, "thread": None}
 
 
-def note_load():
-    """Something was just computed."""
-    if not os.environ.get("EMULATED_LOAD_MW"):
-        return
-    _state["last"] = time.monotonic()
-    if _state["thread"] is None:
-        _state["thread"] = threading.Thread(target=follow, args=(find_rail(),), daemon=True)
+def start():
+    """From now on the meter follows the load."""
+    if os.environ.get("EMULATED_LOAD_MW") and _state["thread"] is None:
+        _state["thread"] = threading.Thread(target=follow, args=(Rail(),), daemon=True)
         _state["thread"].start()
 
 
-def find_rail():
-    """{file: text when idle} and {file: text under load} of the rail."""
-    root = Path(os.environ["EDGESHRINK_SYSROOT"]) / "sys/bus/i2c/drivers"
-    load_mw = float(os.environ["EMULATED_LOAD_MW"])
-    old = sorted(root.glob("ina3221x/*/iio:device*/in_voltage0_input"))
-    new = sorted(root.glob("ina3221/*/hwmon/hwmon*/in1_input"))
-    volts = (old + new)[0]
-    current = volts.with_name("in_current0_input" if old else "curr1_input")
-    load_ma = round(1000 * load_mw / int(volts.read_text()))
-    loaded = {current: str(load_ma)}
-    if old:
-        loaded[volts.with_name("in_power0_input")] = str(load_ma * int(volts.read_text()) // 1000)
-    return {file: file.read_text() for file in loaded}, loaded
+def note_load():
+    """Something is, or was just, computed."""
+    _state["last"] = time.monotonic()
+
+
+class Rail:
+    """The files of the rail."""
+
+    def __init__(self):
+        root = Path(os.environ["EDGESHRINK_SYSROOT"]) / "sys/bus/i2c/drivers"
+        old = sorted(root.glob("ina3221x/*/iio:device*/in_voltage0_input"))
+        new = sorted(root.glob("ina3221/*/hwmon/hwmon*/in1_input"))
+        voltage = (old + new)[0]
+        self._millivolts = int(voltage.read_text())
+        self._current = voltage.with_name("in_current0_input" if old else "curr1_input")
+        self._power = voltage.with_name("in_power0_input") if old else None
+        self.idle_mw = int(self._current.read_text()) * self._millivolts / 1000
+
+    def show(self, power_mw):
+        milliamperes = round(1000 * power_mw / self._millivolts)
+        replace(self._current, milliamperes)
+        if self._power:
+            replace(self._power, milliamperes * self._millivolts // 1000)
 
 
 def follow(rail):
-    """Keep the files at what the last launch says, for as long as the process lives."""
-    idle, loaded = rail
-    atexit.register(write, idle)
-    shown = None
+    """Keep the rail at what the last launch says, for as long as the process lives."""
+    load_mw, scatter = float(os.environ["EMULATED_LOAD_MW"]), random.Random(0)
+    atexit.register(rail.show, rail.idle_mw)
+    shown, due = None, 0.0
     while True:
-        wanted = loaded if time.monotonic() - _state["last"] < IDLE_S else idle
-        if wanted is not shown:
-            write(wanted)
-            shown = wanted
+        now = time.monotonic()
+        wanted = load_mw if now - _state["last"] < IDLE_S else rail.idle_mw
+        if wanted != shown or now > due:
+            rail.show(wanted + scatter.choice(SCATTER_MW))
+            shown, due = wanted, now + SCATTER_S
         time.sleep(STEP_S)
 
 
-def write(texts):
-    """Replace the files at once, so that nobody reads half of one."""
-    for file, text in texts.items():
-        fresh = file.with_name(f".{file.name}.{os.getpid()}")
-        fresh.write_text(text)
-        fresh.replace(file)
+def replace(file, number):
+    """Write a file at once, so that nobody reads half of one."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    fresh.write_text(f"{number}\n")
+    fresh.replace(file)

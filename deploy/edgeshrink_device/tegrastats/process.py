@@ -58,7 +58,7 @@ class Process:
         self._path, self._interval_ms = path, interval_ms
         self._process = None
         self._reading = threading.Lock()
-        self._buffer, self._lines, self._last = b"", 0, ""
+        self._buffer, self._lines, self._last, self._over = b"", 0, "", False
 
     def start(self):
         """Start it. Linux kills it as soon as the calling thread ends, so start it from one that lasts.
@@ -78,7 +78,7 @@ class Process:
             )
         except OSError as error:
             raise DeviceError("{} cannot be started: {}".format(self._path, error.strerror)) from error
-        self._buffer, self._lines, self._last = b"", 0, ""
+        self._buffer, self._lines, self._last, self._over = b"", 0, "", False
 
     def readline(self, timeout_s=None):
         """The next line as text, without its end. A last line that was cut short is none.
@@ -103,13 +103,13 @@ class Process:
         process = self._process
         if process is None:
             return
-        self._signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            pass
-        self._signal(signal.SIGKILL)  # also what it started and did not take along
-        process.wait()
+        if not self._over:
+            self._signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                pass
+            self._clear()
         if self._reading.acquire(timeout=STOP_S):  # a reader sees the end of the pipe and lets go
             process.stdout.close()
             self._reading.release()
@@ -127,6 +127,12 @@ class Process:
             raise DeviceError("{} prints no lines: it is no tegrastats".format(self._path))
         return chunk
 
+    def _clear(self):
+        """Kill what is left of it and of what it started; never later, when its id may be another's."""
+        self._over = True
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
     def _signal(self, number):
         try:
             os.killpg(self._process.pid, number)
@@ -137,7 +143,9 @@ class Process:
         try:
             status = self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
+            self._clear()
             return DeviceError("tegrastats closed its output")
+        self._clear()
         cause = "exit status {}".format(status)
         if status < 0:
             cause = "signal {}, {}".format(-status, signal.Signals(-status).name)

@@ -24,7 +24,7 @@ LIMIT = 2**24  # factors in a basis: 64 MB
 
 
 class LowerDFT(NodeRule):
-    """Fires on floats and a constant length along a static axis; not on one-sided inverses."""
+    """Fires on floats and a constant length along a static axis."""
 
     op_types = frozenset({"DFT"})
     native_from = 20
@@ -44,17 +44,15 @@ class LowerDFT(NodeRule):
         given = constant_of(length)
         if length is not None and given is None:
             return None
-        count = samples if given is None else int(given.item())
-        inverse, onesided = (node.attributes.get_int(name, 0) == 1 for name in ("inverse", "onesided"))
-        frequencies = count // 2 + 1 if onesided else count
-        if (onesided and (inverse or parts == 2)) or samples * parts * frequencies * 2 > LIMIT:
+        basis = _transform(node, samples, parts, None if given is None else int(given.item()))
+        if basis is None:
             return None
-        basis = _basis(samples, count, frequencies, inverse)[:, :parts]
+        frequencies, out = basis.shape[2:]
         swap = [*range(at), *range(at + 1, rank - 1), at, rank - 1]
         row = op("Transpose", x, perm=swap) if at != rank - 2 else x
         row = op("Reshape", row, op.constant([*[0] * (rank - 2), samples * parts]))
-        product = op("MatMul", row, op.constant(basis.reshape(samples * parts, frequencies * 2), x.dtype))
-        found = op("Reshape", product, op.constant([*[0] * (rank - 2), frequencies, 2]))
+        product = op("MatMul", row, op.constant(basis.reshape(samples * parts, frequencies * out), x.dtype))
+        found = op("Reshape", product, op.constant([*[0] * (rank - 2), frequencies, out]))
         back = [int(place) for place in np.argsort(swap)]
         return [op("Transpose", found, perm=back) if at != rank - 2 else found]
 
@@ -107,6 +105,27 @@ def _axis(node: ir.Node, given: ir.Value | None, opset: int) -> int | None:
         return -2
     axis = constant_of(given)
     return None if axis is None else int(axis.item())
+
+
+def _transform(node: ir.Node, samples: int, parts: int, length: int | None) -> Basis | None:
+    """The basis of a DFT, (sample, parts, frequency, parts of it); None where it is none or too large.
+
+    A one-sided inverse makes real samples of half a spectrum, whose other half is its mirror image. It must
+    be that half and no other: runtimes do not agree on what is missing or left over.
+    """
+    inverse, onesided = (node.attributes.get_int(name, 0) == 1 for name in ("inverse", "onesided"))
+    count = length or (2 * (samples - 1) if inverse and onesided else samples)
+    frequencies = count // 2 + 1 if onesided and not inverse else count
+    if onesided and ((parts == 2) != inverse or (inverse and samples != count // 2 + 1)):
+        return None
+    if count < 1 or samples * parts * frequencies * 2 > LIMIT:
+        return None
+    basis = _basis(samples, count, frequencies, inverse)[:, :parts]
+    if not (inverse and onesided):
+        return basis
+    bins = np.arange(samples)
+    shares = np.where((bins == 0) | (2 * bins == count), 1.0, 2.0)
+    return basis[..., :1] * shares.reshape(-1, 1, 1, 1)
 
 
 def _basis(samples: int, count: int, frequencies: int, inverse: bool) -> Basis:

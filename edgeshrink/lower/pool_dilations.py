@@ -47,7 +47,7 @@ class LowerAveragePoolDilations(NodeRule):
         if not isinstance(channels, int) or given.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
             return None
         rounded_up, counted = (given.get_int(name, 0) for name in ("ceil_mode", "count_include_pad"))
-        if rounded_up or (any(pads) and not counted):
+        if rounded_up or (any(pads) and not counted) or _is_too_small(x, kernel, dilations, pads):
             return None
         strides = list(given.get_ints("strides", [1] * len(kernel)))
         weight = op.constant(np.full((channels, 1, *kernel), 1 / prod(kernel)), x.dtype)
@@ -88,6 +88,8 @@ class LowerMaxPoolDilations(NodeRule):
                 reach = dilations[axis] * (kernel[axis] - 1) + 1
                 begin, end = pads[axis], pads[axis + rank]
                 pads[axis + rank] += missing_padding(sizes[axis], strides[axis], reach, begin, end)
+        if _is_too_small(x, kernel, dilations, pads):
+            return None
         value = x
         if any(pads):
             every = op.constant([0, 0, *pads[:rank], 0, 0, *pads[rank:]])
@@ -99,6 +101,16 @@ class LowerMaxPoolDilations(NodeRule):
 
     def _is_foreign(self, node: ir.Node) -> bool:
         return _takes_none(self.target, "MaxPool")
+
+
+def _is_too_small(x: ir.Value, kernel: Sequence[int], dilations: Sequence[int], pads: Sequence[int]) -> bool:
+    """Whether not one window is known to fit."""
+    sizes = x.shape[2:] if x.shape is not None else []
+    return any(
+        isinstance(size, int)
+        and size + pads[axis] + pads[axis + len(kernel)] < dilations[axis] * (kernel[axis] - 1) + 1
+        for axis, size in enumerate(sizes)
+    )
 
 
 def _largest(value: ir.Value, axis: int, size: int, window: tuple[int, int, int], op: Recorder) -> ir.Value:

@@ -22,6 +22,12 @@ def test_a_mean_that_leaves_out_its_padding_is_reported() -> None:
         lowered(parse(text, 19))
 
 
+def test_windows_that_no_picture_holds_are_left_to_the_runtime() -> None:
+    text = "(float[1, 1, 3, 3] x) => (y) { y = AveragePool<kernel_shape=[3, 3], dilations=[2, 2]>(x) }"
+    with pytest.raises(UnsupportedError, match=r"dilations=.* came with opset 19"):
+        lowered(parse(text, 19))
+
+
 def test_a_dilated_mean_stays_where_the_target_has_it() -> None:
     text = f"{X} {{ y = AveragePool<kernel_shape=[3, 3], dilations=[2, 2]>(x) }}"
     assert lowered_same(parse(text, 22), 19).ops == {"AveragePool": 1}

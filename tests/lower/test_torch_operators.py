@@ -31,7 +31,7 @@ WRITTEN: dict[str, Function] = {
     "LowerClipBounds": lambda x: (x * 9).int().clamp(-3, 4),
     "LowerCol2Im": lambda x: F.fold(x.reshape(1, 8, 10)[..., :9], (6, 6), (2, 2), stride=2),
     "LowerCounts": lambda x: (x > 0).sum(1),
-    "LowerDFT": lambda x: torch.fft.rfft(x).abs(),
+    "LowerDFT": lambda x: torch.fft.irfft2(torch.fft.rfft2(x) * torch.fft.rfft2(x.abs())),
     "LowerEinsumEllipsis": lambda x: torch.einsum("...ij,...kj->...ik", x, x),
     "LowerGridSample": lambda x: F.grid_sample(x, x[:, 0, :, :2].reshape(1, 5, 1, 2), align_corners=False),
     "LowerIsInf": lambda x: torch.isinf(1 / F.relu(x)),

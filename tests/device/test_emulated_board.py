@@ -185,6 +185,15 @@ def test_libcudart_tells_a_failing_kernel_from_then_on(tmp_path):
     assert board(tmp_path, EMULATED_SYNC_FAILS=2).run("-c", text).stdout == "[0, 719, 719] 719\n"
 
 
+def test_libcudart_knows_its_gpu(tmp_path):
+    text = (
+        "import ctypes; c = ctypes.CDLL('libcudart.so'); n = ctypes.create_string_buffer(4096)\n"
+        "v = ctypes.c_int(); c.cudaGetDeviceProperties(n, 0); c.cudaDeviceGetAttribute(ctypes.byref(v), 75, 0)\n"
+        "print(n.value.decode(), v.value, c.cudaRuntimeGetVersion(ctypes.byref(v)), v.value)"
+    )
+    assert board(tmp_path, tensorrt="10.3").run("-c", text).stdout == "Orin 8 0 12060\n"
+
+
 def test_libcudart_refuses_what_is_not_device_memory():
     cudart, array = Cudart(compile_libcudart()), np.zeros(4, np.float32)
     address = cudart.malloc(16)
@@ -263,6 +272,7 @@ def test_trtexec_fails_on_what_it_cannot_load(tmp_path):
     for words in (["--loadEngine=" + str(tmp_path / "bad.engine")], ["--onnx=missing.onnx"], []):
         done = program(made, "trtexec", *words)
         assert done.returncode == 1
+        assert ("[E] [TRT] 1: [stdArchiveReader" in done.stderr) is ("bad" in "".join(words))
         assert "&&&& FAILED" in done.stdout
 
 

@@ -7,6 +7,7 @@
    EMULATED_OUT_OF_MEMORY=n       the n-th allocation (device or host, from 1 on) fails, as do later ones
    EMULATED_FREE_BYTES=n          what cudaMemGetInfo starts from (half of the total unless told)
    EMULATED_TOTAL_BYTES=n         4156030976 unless told
+   EMULATED_GPU="NVIDIA Tegra X1" the name
    EMULATED_GPU_SM=5.3            the compute capability
    EMULATED_CUDA_VERSION=10020    what cudaRuntimeGetVersion says
    EMULATED_NO_DEVICE=1           there is no GPU
@@ -244,6 +245,19 @@ cudaError_t cudaDeviceGetAttribute(int *value, int attribute, int device) {
         case 76: *value = minor; return give(OK);
         default: return give(INVALID_VALUE);
     }
+}
+
+/* Of the properties the name alone, which comes first in every version's structure, in 256 bytes. */
+cudaError_t cudaGetDeviceProperties(char *properties, int device) {
+    const char *name = getenv("EMULATED_GPU");
+    if (device) return give(INVALID_DEVICE);
+    memset(properties, 0, 256);
+    strncpy(properties, name && *name ? name : "NVIDIA Tegra X1", 255);
+    return give(OK);
+}
+
+cudaError_t cudaGetDeviceProperties_v2(char *properties, int device) {
+    return cudaGetDeviceProperties(properties, device);
 }
 
 cudaError_t cudaRuntimeGetVersion(int *version) { *version = number("EMULATED_CUDA_VERSION", 10020); return give(OK); }

@@ -69,7 +69,7 @@ def read_options(words, version):
 
 def run(options, version):
     trt = load(version)
-    logger = trt.Logger(trt.Logger.VERBOSE if "--verbose" in options else trt.Logger.INFO)
+    logger = make_logger(trt, "--verbose" in options)
     engine = get_engine(trt, logger, options, version)
     if "--saveEngine" in options:
         Path(options["--saveEngine"]).write_bytes(bytes(engine.serialize()))
@@ -82,6 +82,17 @@ def run(options, version):
         raise Failure("Unable to create execution context for stream 0.")
     arrays = bind(engine._impl, context._impl, options)
     measure(engine._impl, context._impl, arrays, options, version)
+
+
+def make_logger(trt, verbose):
+    """TensorRT's messages go where trtexec's go, marked."""
+
+    class Told(trt.ILogger):
+        def log(self, severity, msg):
+            if verbose or severity != trt.ILogger.VERBOSE:
+                say("[TRT] " + msg, "F" if severity == trt.ILogger.INTERNAL_ERROR else severity.name[0])
+
+    return Told()
 
 
 def get_engine(trt, logger, options, version):

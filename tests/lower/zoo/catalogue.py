@@ -109,6 +109,7 @@ TRACED: dict[str, Model] = {
     "globe": Model(pictures.Globe, (takes(1, 2, 12, 24),)),
     "style": Model(pictures.Style, (image(24),)),
     "super_resolution": Model(pictures.SuperResolution, (image(16),)),
+    "thumbnail": Model(pictures.Thumbnail, (image(30, 40),)),
     "activations": Model(pictures.Activations, (image(16),)),
     "context": Model(pictures.Context, (image(24),)),
     "overlaps": Model(pictures.Overlaps, (image(16),)),

@@ -19,6 +19,7 @@ __all__ = [
     "Style",
     "SuperResolution",
     "Swin",
+    "Thumbnail",
     "UNet",
     "Warp",
 ]
@@ -289,3 +290,15 @@ class Warp(nn.Module):
         grid = self.places + 0.3 * self.flow(x).permute(0, 2, 3, 1)
         near = F.grid_sample(x, grid, mode="nearest", padding_mode="border", align_corners=True)
         return near + F.grid_sample(x, grid, padding_mode="border", align_corners=True)
+
+
+class Thumbnail(nn.Module):
+    """Looks at the picture from afar, and gives a mask of its full size; input (N, 3, 30, 40)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, 2, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        small = F.interpolate(x, (12, 16), mode="bilinear", antialias=True)
+        return F.interpolate(self.body(small), x.shape[2:], mode="bicubic", align_corners=True)

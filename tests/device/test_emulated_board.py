@@ -188,7 +188,8 @@ def test_libcudart_tells_a_failing_kernel_from_then_on(tmp_path):
 def test_libcudart_knows_its_gpu(tmp_path):
     text = (
         "import ctypes; c = ctypes.CDLL('libcudart.so'); n = ctypes.create_string_buffer(4096)\n"
-        "v = ctypes.c_int(); c.cudaGetDeviceProperties(n, 0); c.cudaDeviceGetAttribute(ctypes.byref(v), 75, 0)\n"
+        "v = ctypes.c_int(); c.cudaGetDeviceProperties(n, 0)\n"
+        "c.cudaDeviceGetAttribute(ctypes.byref(v), 75, 0)\n"
         "print(n.value.decode(), v.value, c.cudaRuntimeGetVersion(ctypes.byref(v)), v.value)"
     )
     assert board(tmp_path, tensorrt="10.3").run("-c", text).stdout == "Orin 8 0 12060\n"

@@ -367,6 +367,7 @@ def _make(traced: Traced, to: Device, draft: Draft, progress: Progress, after_ea
             to,
             profiled=_profiled(model, traced.ranges),
             largest=sizes_at("max", traced.ranges),
+            lowered=True,
         ),
         warnings=_warnings(narrow, model, traced),
     )

@@ -1,13 +1,14 @@
 """`build`: the TensorRT engines of bundles and models, for this board."""
 
 import os
+import shlex
 
 from edgeshrink_device.files import dumps
 from edgeshrink_device.targets import find_targets
 
 __all__ = ["add"]
 
-HEADINGS = ("model", "engine", "size", "precision", "layers", "built in", "peak memory", "needs")
+HEADINGS = ("engine", "size", "precision", "layers", "built in", "peak memory", "to run")
 
 
 def add(subparsers):
@@ -68,7 +69,8 @@ def _as_json(opened, refused):
         {
             "schema_version": 1,
             "ok": not refused,
-            "emulated": any(each.record["emulated"] for each in opened),
+            "emulated": any(each.record["emulated"] for each in opened)
+            or any(error.emulated for _, error in refused),
             "engines": [
                 dict(each.record, path=each.path, built=each.built, why_built=each.why) for each in opened
             ],
@@ -84,12 +86,16 @@ def _describe(opened, refused, options):
     """All lines to print: what was refused first, then table, notes, verdict, next command."""
     lines = []
     for _, error in refused:
-        lines += ["FAIL " + error.message, *error.hint.splitlines(), ""]
+        lines += [
+            "FAIL{} {}".format(" EMULATED" if error.emulated else "", error.message),
+            *error.hint.splitlines(),
+            "",
+        ]
     if opened:
         lines += [*_table(opened), "", *_notes(opened), ""]
     lines.append("FAIL: TensorRT refuses {} of the models".format(len(refused)) if refused else "PASS")
     if not refused:
-        lines.append("next: edgeshrink profile {} --device jetson".format(" ".join(options.paths)))
+        lines.append("next: edgeshrink profile {} --device jetson".format(" ".join(map(shlex.quote, options.paths))))
     return lines
 
 
@@ -98,7 +104,7 @@ def _table(opened):
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
     return [
         "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
+            cell.ljust(width) if i == 0 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths))
         ).rstrip()
         for row in rows
@@ -109,8 +115,7 @@ def _row(each):
     record, build = each.record, each.record["build"]
     word = " EMULATED" if record["emulated"] else ""
     return (
-        record["model"] + word,
-        os.path.basename(each.path),
+        os.path.basename(each.path) + word,
         _megabytes(record["engine"]["bytes"]),
         record["precision"],
         _known(record["layers"]),
@@ -134,9 +139,7 @@ def _notes(opened):
                 )
             )
         else:
-            notes.append(
-                "found {}: nothing it depends on has changed; --force builds it again".format(each.path)
-            )
+            notes.append("found {}: nothing it depends on changed; --force builds it again".format(each.path))
         notes += ["warning: " + warning for warning in record["warnings"]]
     return list(dict.fromkeys(notes))
 
@@ -146,4 +149,6 @@ def _known(value):
 
 
 def _megabytes(value):
-    return "not known" if value is None else "{:.1f} MB".format(value / 1e6)
+    if value is None:
+        return "not known"
+    return "{:.1f} kB".format(value / 1e3) if value < 1e6 else "{:.1f} MB".format(value / 1e6)

@@ -120,9 +120,11 @@ def _why_missing(plan, stem):
     if os.path.exists(stem + ".engine"):
         return "it has no description: writing it was cut short"
     others = [each for each in map(kept.read_record, _descriptions(plan.folder)) if each]
-    others = [each["key"] for each in others if each.get("model") == plan.name and "key" in each]
-    told = [differences(plan.key, other) for other in others]
-    return "; ".join(min(told, key=len)) if told else NONE_YET
+    others = [each["key"] for each in others if each.get("model") == plan.name and each.get("key")]
+    same = [other for other in others if other.get("precision") == plan.key.precision]
+    told = [differences(plan.key, other) for other in same]
+    none = "there was none in {}".format(plan.key.precision) if others else NONE_YET
+    return "; ".join(min(told, key=len)) if told else none
 
 
 def _descriptions(folder):

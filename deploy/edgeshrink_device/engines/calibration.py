@@ -89,8 +89,9 @@ class Calibration:
         return data or None
 
     def write(self, data):
-        """Keep what this calibration learned."""
-        kept.write(self._folder, self._name, bytes(memoryview(data)))
+        """Keep what this calibration learned, if it saw all of its samples."""
+        if self._raised is None:
+            kept.write(self._folder, self._name, bytes(memoryview(data)))
 
     def guarded(self, function, *words):
         """Call, and note what is raised."""

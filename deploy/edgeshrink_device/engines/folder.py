@@ -13,6 +13,7 @@ from edgeshrink_device.files import dumps
 __all__ = [
     "beside",
     "check_writable",
+    "not_written",
     "put",
     "read_record",
     "remove_leftovers",
@@ -23,6 +24,7 @@ __all__ = [
 
 TEMPORARY = ".unfinished-"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+BROKEN = (errno.EROFS, errno.EIO, errno.EACCES)  # a worn SD card turns read-only
 
 
 def beside(model):
@@ -76,13 +78,18 @@ def temporary(folder):
     Raises:
         DeviceError: The disk is full, or the file cannot be written.
     """
-    handle, path = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
+    try:
+        handle, path = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
+    except OSError as error:
+        raise not_written(folder, error) from error
     os.close(handle)
     try:
         os.chmod(path, 0o644)
         yield path
     except OSError as error:
-        raise _not_written(folder, error) from error
+        if error.errno not in FULL + BROKEN:
+            raise
+        raise not_written(folder, error) from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(path)
@@ -119,7 +126,8 @@ def write_record(folder, name, record):
     write(folder, name, (dumps(record) + "\n").encode("utf-8"))
 
 
-def _not_written(folder, error):
+def not_written(folder, error):
+    """The error to tell when the system refused to write there."""
     if error.errno not in FULL:
         return DeviceError("{}: cannot be written to: {}".format(folder, error.strerror or error))
     with contextlib.suppress(OSError):

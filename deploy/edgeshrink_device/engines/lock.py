@@ -12,7 +12,7 @@ import json
 import os
 import time
 
-from edgeshrink_device.engines.folder import remove_leftovers
+from edgeshrink_device.engines.folder import not_written, remove_leftovers
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["NAME", "FolderLock"]
@@ -30,7 +30,7 @@ class FolderLock:
         work: What is built, for the message to others.
 
     Raises:
-        DeviceError: Another build is running there.
+        DeviceError: Another build is running there, or the folder cannot be written to.
     """
 
     def __init__(self, folder, work):
@@ -39,7 +39,10 @@ class FolderLock:
 
     def __enter__(self):
         while self._handle is None:
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            except OSError as error:
+                raise not_written(self._folder, error) from error
             try:
                 self._take(handle)
             except BaseException:

@@ -10,10 +10,13 @@ from edgeshrink_device.engines import cache, native, trtexec
 from edgeshrink_device.engines import folder as kept
 from edgeshrink_device.engines.interruption import Interruption
 from edgeshrink_device.engines.lock import FolderLock
+from edgeshrink_device.engines.refusal import BuildError
 from edgeshrink_device.engines.workspace import fit
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["make"]
+
+MOST_WARNINGS = 20  # of TensorRT's own
 
 
 class _Quiet:
@@ -54,7 +57,11 @@ def make(plan, why, force=False, progress=None):
         progress = progress or _Quiet()
         progress.begin("building {} in {}".format(plan.name, plan.key.precision.upper()))
         with kept.temporary(plan.folder) as path:
-            record = _build(plan, path, progress, lock.leave)
+            try:
+                record = _build(plan, path, progress, lock.leave)
+            except BuildError as error:
+                error.emulated = plan.key.emulated
+                raise
             if cut_short:
                 record["warnings"].insert(0, cut_short)
             cache.store(plan, path, record)
@@ -91,7 +98,7 @@ def _build(plan, path, progress, clean):
         "context_bytes": built["context_bytes"],
         "context_reason": built["context_reason"],
         "build": _told(plan, workspace, seconds, source),
-        "warnings": [*plan.notes, *workspace.warnings, *built["warnings"]],
+        "warnings": [*plan.notes, *workspace.warnings, *built["warnings"][:MOST_WARNINGS]],
     }
 
 

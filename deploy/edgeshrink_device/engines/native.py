@@ -79,14 +79,15 @@ def _parse(plan, parser, log):
     except (RuntimeError, ValueError, LookupError) as error:  # what the importer of a node throws
         raise refusal.refused_by_builder(plan.model, [*log.take()[0], str(error)]) from error
     if not parsed:
-        raise refusal.of_parser(plan.model, parser, plan.outline, _plugins(plan.trt))
+        raise refusal.of_parser(plan.model, parser, plan.outline, _imported(plan.trt, parser))
 
 
-def _plugins(trt):
-    """Names of the plugins, which stand for operators, too."""
-    registry = trt.get_plugin_registry()
-    creators = getattr(registry, "all_creators", None) or getattr(registry, "plugin_creator_list", None)
-    return {creator.name for creator in creators or ()}
+def _imported(trt, parser):
+    """Whether an operator is imported, for parsers that stop at the first error (to 8); None for others."""
+    if hasattr(trt.ParserError, "node_name"):
+        return None
+    plugins = {creator.name for creator in trt.get_plugin_registry().plugin_creator_list}
+    return lambda operator: operator in plugins or parser.supports_operator(operator)
 
 
 def _limit(trt, config, has, workspace):

@@ -28,31 +28,31 @@ class BuildError(DeviceError):
     Attributes:
         errors: One {"node", "operator", "module", "index", "message", "what_to_do"} an error; what is not
             known is None.
+        emulated: Whether it was a stand-in of TensorRT that refused.
     """
+
+    emulated = False
 
     def __init__(self, message, errors, hint=""):
         super().__init__(message, hint)
         self.errors = errors
 
 
-def of_parser(model, parser, outline, creators=()):
+def of_parser(model, parser, outline, imported=None):
     """The refusal of an OnnxParser.
 
     Args:
         model: Path of the model.
         parser: The parser, its errors unread.
-        outline: The model's `Outline`. TensorRT to 8 stops at the first error and does not name its node: the
-            names are taken from here, and every further operator that it has no importer for is added.
-        creators: Names of plugins, which stand for operators, too.
+        outline: The model's `Outline`, which knows the nodes' names: TensorRT to 8 gives their numbers alone.
+        imported: A function that says whether an operator has an importer: for parsers that stop at the first
+            error, so that every further operator without one is told, too.
     """
     errors = [parser.get_error(i) for i in range(parser.num_errors)]
     found = [_error(each.code().name, each.desc(), each.node(), outline) for each in errors]
     known = {each["index"] for each in found}
-    for index, node in enumerate(outline.nodes):
-        foreign = node.domain not in ("", "ai.onnx")
-        if index in known or node.operator in creators:
-            continue
-        if foreign or not parser.supports_operator(node.operator):
+    for index, node in enumerate(outline.nodes) if imported else ():
+        if index not in known and not imported(node.operator):
             found.append(_error("UNSUPPORTED_NODE", "it imports no such operator", index, outline))
     return _refused(model, found)
 

@@ -1,4 +1,7 @@
-"""Which options the trtexec of a version knows (sampleOptions.cpp of release/8.2, 8.6, 10.x, 11.x)."""
+"""Which options the trtexec of a version knows: what its --help lists (8.0, 8.4, 10.3), and what is said of 11.
+
+One that a version takes without listing it is refused here.
+"""
 
 VERSIONS = {"8.2": "v8201", "8.6": "v8601", "10.3": "v100300", "10.16": "v101601", "11.4": "v110400"}
 
@@ -23,11 +26,13 @@ SINCE_8_6 = """
 """
 SINCE_10 = """
     --bf16 --int4 --stronglyTyped --stripWeights --noCompilationCache --allowWeightStreaming
-    --weightStreamingBudget --markDebug --getPlanVersionOnly --useProfile --allocationStrategy
+    --weightStreamingBudget --markDebug --saveDebugTensors --getPlanVersionOnly --profile --useProfile
+    --calibProfile --allocationStrategy --buildDLAStandalone --errorOnTimingCacheMiss --maxTactics
+    --runtimePlatform --dumpRawBindingsToFile --dumpOptimizationProfile
 """
 NOT_IN_10 = """
     --uff --uffInput --uffNHWC --deploy --model --output --nvtxMode --batch --maxBatch --explicitBatch
-    --minTiming --heuristic --workspace --buildOnly
+    --minTiming --heuristic --workspace --buildOnly --streams --plugins --consistency
 """
 SINCE_11 = "--includeDataTransfers --noSpinWait --noCudaGraph"
 NOT_IN_11 = """

@@ -1,8 +1,9 @@
 """Resize(x){cubic, or antialias} -> MatMul(rows, x, columns): each pixel is a weighted sum of pixels.
 
-For TensorRT, whose parser before 10 knows nearest and linear alone, below opset 18 for antialias and below
-19 for half_pixel_symmetric. The weights along an axis are constants, by the formulas of the ONNX standard,
-and an axis is resized without regard to the other; the sums are the same, of some more terms that are zero.
+For TensorRT, whose parser before 8.5 knows nearest and linear alone and none of whose parsers smooths,
+below opset 18 for antialias and below 19 for half_pixel_symmetric. The weights along an axis are constants,
+by the formulas of the ONNX standard, and an axis is resized without regard to the other; the sums are the
+same, of some more terms that are zero.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """ScatterElements and ScatterND {reduction=add, mul, max, min} -> forms without it.
 
-Before opset 16 (max and min: 18), and for parsers that take the attribute and overwrite all the same.
+Before opset 16 (max and min: 18), and for parsers that overwrite all the same, or refuse the attribute:
+some of TensorRT 10 refuse even the reduction that is none, which is left out for all of them.
 
 Constant indices that name each place once: Scatter(x, i, Gather(x, i) + u). Else each place reads every
 update and takes those that are its own: x + ReduceSum(Where(i = 0 .. size - 1, u, 0)), which is the same
@@ -31,12 +32,13 @@ class _Reducing(NodeRule):
     native_from = 16
 
     def _is_foreign(self, node: ir.Node) -> bool:
-        reduction = _reduction(node)
+        parser, reduction = self.target.parser, _reduction(node)
         if reduction not in JOINED_BY:
-            return False
+            return parser is not None and "reduction" in node.attributes
         since = 18 if reduction in ("max", "min") else 16
         goes_down = self.opset < min(since, self.target.source)
-        return goes_down or self.target.misreads(node.op_type, "scatter-reduction-ignored")
+        entry = None if parser is None else parser.operators.get(node.op_type)
+        return goes_down or (entry is not None and entry.values.get("reduction") == ("none",))
 
     def _joined(
         self, x: ir.Value, own: ir.Value, updates: ir.Value, axis: int, node: ir.Node, op: Recorder
@@ -61,11 +63,14 @@ class LowerScatterElementsReduction(_Reducing):
         """Either form."""
         x, indices, updates = node.inputs
         reduction = _reduction(node)
+        if reduction == "none":
+            return [op("ScatterElements", *node.inputs, axis=node.attributes.get_int("axis", 0))]
         if x is None or indices is None or updates is None or x.dtype not in KINDS or x.shape is None:
             return None
         axis = node.attributes.get_int("axis", 0) % x.shape.rank()
         given = constant_of(indices)
-        if given is not None and _name_each_place_once(given, axis):
+        scatters = not self.target.lacks("ScatterElements")
+        if scatters and given is not None and _name_each_place_once(given, axis):
             found = op("GatherElements", x, indices, axis=axis)
             return [op("ScatterElements", x, indices, op(JOINED_BY[reduction], found, updates), axis=axis)]
         sizes, counts = _static(x), _static(indices)
@@ -92,10 +97,12 @@ class LowerScatterNDReduction(_Reducing):
         """Either form; in the second, what the indices name are rows."""
         x, indices, updates = node.inputs
         reduction = _reduction(node)
+        if reduction == "none":
+            return [op("ScatterND", *node.inputs)]
         if x is None or indices is None or updates is None or x.dtype not in KINDS:
             return None
         given = constant_of(indices)
-        if given is not None and (given >= 0).all():
+        if given is not None and (given >= 0).all() and not self.target.lacks("ScatterND"):
             rows = given.reshape(-1, given.shape[-1])
             if len(np.unique(rows, axis=0)) == len(rows):
                 joined = op(JOINED_BY[reduction], op("GatherND", x, indices), updates)

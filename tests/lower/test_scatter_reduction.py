@@ -125,6 +125,24 @@ def test_a_parser_that_does_not_read_the_reduction_gets_none() -> None:
     assert lower(model, old).rules == {"LowerScatterElementsReduction": 1}
 
 
+@pytest.mark.parametrize("board", ["jetson-orin-nano", "jetson-thor"])
+def test_newer_parsers_scatter_rows_without_reduction_only(board: str) -> None:
+    text = '(float[3] x, int64[4, 1] i, float[4] u) => (y) {{ y = ScatterND<reduction="{}">(x, i, u) }}'
+    assert lower(parse(text.format("add"), 18), device(board)).rules == {"LowerScatterNDReduction": 1}
+    plain = parse(text.format("none"), 18)
+    lower(plain, device(board))
+    assert [dict(node.attributes) for node in plain.graph] == [{}]
+
+
+def test_a_parser_that_cannot_scatter_compares() -> None:
+    model = parse(
+        '(float[3] x, float[2] u) => (y) { y = ScatterElements<reduction="add">(x, i, u) }',
+        i=np.array([0, 2]),
+    )
+    lower(model, replace(NANO, tensorrt="8.0.1"))
+    assert "ScatterElements" not in [node.op_type for node in model.graph]
+
+
 def test_plain_updates_stay() -> None:
     text = "(float[3] x, int64[4] i, float[4] u) => (y) { y = ScatterElements(x, i, u) }"
     assert not lowered(parse(text)).report.rules

@@ -30,5 +30,6 @@ class LowerReduceBooleans(NodeRule):
         return [op("Cast", op.op(node.op_type, [numbers, *node.inputs[1:]], kept), to=ir.DataType.BOOL)]
 
     def _is_foreign(self, node: ir.Node) -> bool:
-        parser = self.target.parser
-        return super()._is_foreign(node) or (parser is not None and "BOOL" not in parser.types(node.op_type))
+        parser = self.target.parser  # torch writes them at opset 18, too, which has none
+        early = self.opset < self.native_from
+        return early or (parser is not None and "BOOL" not in parser.types(node.op_type))

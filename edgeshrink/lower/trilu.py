@@ -1,7 +1,8 @@
-"""Trilu(x, k) -> Where(mask, x, 0), below opset 14 and for parsers without it; booleans: And(mask, x).
+"""Trilu(x, k) -> Where(mask, x, 0), below opset 14 and for parsers without it or without x's rank.
 
-Not a product with the mask, as what lies outside may be infinite. The mask keeps column - row >= k (upper) or
-<= k (lower). It is a constant where the last two sizes and k are known, else computed from Shape and Range.
+Booleans: And(mask, x). Not a product with the mask, as what lies outside may be infinite. The mask keeps
+column - row >= k (upper) or <= k (lower). It is a constant where the last two sizes and k are known, else
+computed from Shape and Range.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ class LowerTrilu(NodeRule):
         if x.dtype == ir.DataType.BOOL:
             return [op("And", x, mask)]
         return [op("Where", mask, x, op.constant(0, x.dtype))]
+
+    def _is_foreign(self, node: ir.Node) -> bool:
+        parser, x = self.target.parser, node.inputs[0]
+        ranks = parser.operators["Trilu"].ranks if parser and parser.supports("Trilu") else ()
+        fits = not ranks or (x is not None and x.shape is not None and x.shape.rank() in ranks)
+        return super()._is_foreign(node) or not fits
 
 
 def _constant_mask(x: ir.Value, shift: ir.Value | None, upper: bool, op: Recorder) -> ir.Value | None:

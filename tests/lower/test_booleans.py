@@ -101,6 +101,12 @@ def test_any_and_all_of_booleans(op_type: str, axes: str) -> None:
     assert "LowerReduceBooleans" in lowered_same(model).report.rules
 
 
+def test_any_of_booleans_is_written_for_every_device_at_an_opset_without_it() -> None:
+    """torch's exporter writes ReduceMax of booleans into opset 18, where it is not valid."""
+    model = parse(f"(float[3, 4] x) => (y) {{ {FLAGS} y = ReduceMax(b) }}", 18, zero=ZERO)
+    assert lower(model, device("onnxruntime-cpu")).rules == {"LowerReduceBooleans": 1}
+
+
 def test_any_of_booleans_stays_where_the_target_has_it() -> None:
     text = f"(float[3, 4] x) => (y) {{ {FLAGS} y = ReduceMax(b) }}"
     assert not lowered_same(parse(text, 22, zero=ZERO), 20).report.rules

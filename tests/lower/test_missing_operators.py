@@ -49,6 +49,14 @@ def test_a_triangle_stays_where_the_target_has_it() -> None:
     assert lowered_same(parse("(float[3, 3] x) => (y) { y = Trilu(x) }"), 14).ops == {"Trilu": 1}
 
 
+@pytest.mark.parametrize(("shape", "op_type"), [("3, 3", "Trilu"), ("2, 3, 3", "Where")])
+def test_a_triangle_in_more_dimensions_than_the_parser_takes_is_lowered(shape: str, op_type: str) -> None:
+    """TensorRT 8.5 takes two (onnx-tensorrt, docs/operators.md of its line)."""
+    model = parse(f"(float[{shape}] x) => (y) {{ y = Trilu(x) }}", 14)
+    lower(model, replace(NANO, opset=17, tensorrt="8.5.2"))
+    assert [node.op_type for node in model.graph] == [op_type]
+
+
 def test_silu_and_swish_become_their_definition() -> None:
     text = "(float[3, 5] x) => (y, z) { y = Swish(x) z = Swish<alpha=1.7>(x) }"
     assert lowered_same(parse(text, 24)).ops == {"Sigmoid": 2, "Mul": 3}

@@ -2,13 +2,13 @@ import itertools
 import threading
 
 import pytest
-from edgeshrink_device import DeviceError, energy_sampled, loads, profile_models, sysroot
+from edgeshrink_device import DeviceError, energy_sampled, loads, main, profile_models, sysroot
 from edgeshrink_device.power import SOURCES, SampledSource
 from edgeshrink_device.sampler import Sampler
 
 from tests.emulated_jetson import sysfs
 
-from .helpers import QUICK, write_null
+from .helpers import QUICK, QUICK_WORDS, write_null
 
 
 class Script(SampledSource):
@@ -123,6 +123,25 @@ def test_a_profile_with_a_sampled_source_has_energy_its_trace_and_its_phases(
     assert "--load-seconds 0" in turned_off["energy_reason"]
 
 
+def test_the_table_tells_energy_and_what_was_read(quick_loads, tmp_path, monkeypatch, capsys):
+    class Alternating(Script):
+        window_s = 0.002
+
+        def __init__(self):
+            super().__init__(*itertools.islice(itertools.cycle([5.0, 5.01]), 10**6))
+
+    SOURCES.entries()
+    monkeypatch.setitem(SOURCES._entries, "alternating", Alternating)
+    Alternating.name = "alternating"
+    words = ["profile", write_null(tmp_path / "a.null"), "--device", "null", "-o", str(tmp_path / "out.json")]
+    words += [*QUICK_WORDS[:-1], "alternating", "--load-seconds", "0.8"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert " mJ" in out
+    assert "power: alternating reads ALL: everything" in out
+    assert "above idle" in out
+
+
 def test_a_meter_that_dies_while_measuring_leaves_the_profile_without_energy(
     quick_loads, tmp_path, monkeypatch
 ):
@@ -149,11 +168,15 @@ def test_a_profile_on_a_stand_in_says_so_whatever_ran(tmp_path, monkeypatch):
     sysfs.board(root, "nano")
     sysfs.power_modes(root, {0: "MAXN", 1: "5W"}, 1)
     sysfs.gpu_clock(root, 76.8, 921.6, 76.8)
+    sysfs.zone(root, 0, "GPU-therm", 97)
+    sysfs.cooler(root, 0, "gpu-balanced", 2)
     monkeypatch.setenv(sysroot.VARIABLE, str(root))
     document = profile_models([write_null(tmp_path / "a.null")], device="null", **QUICK)[0]
     assert document["emulated"]
     assert document["device"]["emulated"]
     assert "the power mode is 1 (5W), not MAXN: sudo nvpmodel -m 0" in document["warnings"]
+    assert (document["thermal"]["throttled"], document["thermal"]["limited_by"]) == (True, ["gpu-balanced"])
+    assert "the board slowed itself down while it was measured (gpu-balanced)" in document["warnings"][-1]
     assert document["memory_bytes"]["largest_free"]["before"] == {"blocks": 98, "bytes": 4 << 20}
     assert document["memory_bytes"]["device_added"] == 0
     assert document["memory_bytes"]["swap_used"] == {"before": 0, "after": 0}

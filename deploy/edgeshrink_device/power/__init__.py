@@ -24,6 +24,7 @@ class PowerSource:
         shortest_window_s: Windows shorter than this say nothing: the counter's own steps are too coarse.
         longest_window_s: Windows longer than this may miss a wrap of the counter.
         automatic: Whether `--power auto` may take it; else it is taken only by name.
+        merit: Why `auto` prefers it to those below it, in words.
         jetson_only: Whether it is of use on Jetson boards alone: elsewhere `auto` passes it without a word.
     """
 
@@ -34,6 +35,7 @@ class PowerSource:
     longest_window_s = float("inf")
     automatic = True
     jetson_only = False
+    merit = ""
 
     def unavailable(self):
         """Why this source cannot be read here; empty when it can."""
@@ -127,5 +129,6 @@ def _first_available():
             continue
         if entry.name == "none":
             return source, "no power meter ({})".format("; ".join(passed))
-        return source, "; ".join(["first source that works here", *passed])
+        best = "first source that works here"
+        return source, "; ".join(["{}: {}".format(best, entry.merit) if entry.merit else best, *passed])
     raise RuntimeError("the power source none is always available")

@@ -33,6 +33,7 @@ class Ina3221(SampledSource):
 
     priority = 40
     jetson_only = True
+    merit = "the board's own meters, read without a process in between"
 
     def __init__(self):
         self._rails, self._reason = (), ""
@@ -132,7 +133,10 @@ class _Channel:
 class _OldChannel(_Channel):
     def watts(self):
         if self._reads % STEP_EVERY == 0:
-            self._look(self._read("in_voltage{}_input"), self._read("in_current{}_input"))
+            try:
+                self._look(self._read("in_voltage{}_input"), self._read("in_current{}_input"))
+            except (OSError, ValueError):
+                pass  # the step stays unknown; the power itself is in another file
         self._reads += 1
         return self._read("in_power{}_input") / 1000.0
 

@@ -17,6 +17,7 @@ class Jtop(SampledSource):
 
     priority = 15
     jetson_only = True
+    merit = "what the service of jetson-stats tells"
     streaming = True
     interval_s = 0.5
 

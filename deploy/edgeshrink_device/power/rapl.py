@@ -23,6 +23,7 @@ class Rapl(PowerSource):
     """
 
     priority = 10
+    merit = "the processor's own energy counters"
     covers = "processor packages with their idle power and, where counted, their memory; nothing else"
     shortest_window_s = 0.02  # the counter moves about every 1 ms: 5% of a window at worst
 

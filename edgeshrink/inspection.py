@@ -8,12 +8,12 @@ from edgeshrink import checkpoint
 from edgeshrink.bake.explain import LayerChange
 from edgeshrink.checkpoint import CheckpointContents, LayerFacts
 from edgeshrink.cost import Cost
+from edgeshrink.device_form import cost_at_opt
 from edgeshrink.manifest import PassRecord, Source
 from edgeshrink.pipeline import (
     Progress,
     Request,
     bake,
-    cost_at_opt,
     load_network,
     read_checkpoint,
     silent,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,23 +33,18 @@ from edgeshrink.bake.split_directions import SplitDirections
 from edgeshrink.bake.take_from_parts import TakeFromParts
 from edgeshrink.bake.trim_kernels import TrimKernels
 from edgeshrink.bundle import Bundle, Draft, check_target, new_bundle, read_bundle
-from edgeshrink.cost import Cost, cost
+from edgeshrink.device_form import cost_at_opt, device_types, lower_for, profiled_inputs, warnings_of
 from edgeshrink.devices import Device, device
 from edgeshrink.digest import sha256_of
 from edgeshrink.errors import InputError, UnsupportedError
-from edgeshrink.graph.open_sizes import fixed
 from edgeshrink.graph.shapes import infer_shapes
-from edgeshrink.inputs import InputSpec, Samples, SizeRange, read_samples, sizes_at, words_for
+from edgeshrink.inputs import InputSpec, Samples, read_samples, sizes_at
 from edgeshrink.lint import Finding, has_errors, lint
-from edgeshrink.lower import NarrowInterface, Target, check, lower
-from edgeshrink.lower.narrow_interface import narrow_types
-from edgeshrink.lower.tidy import StripNotes
 from edgeshrink.manifest import Interface, Made, PassRecord, Source, build_manifest
 from edgeshrink.onnx_reader import Traced, read_onnx
 from edgeshrink.proof import Given, PassByPass, inputs_for, prove, run_given, running
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import nn
 
 __all__ = [
@@ -314,9 +309,8 @@ def export(
     output = Path(output)
     check_target(output, force=force)
     network, traced = load_network(request, progress)
-    inputs = inputs_for(
-        traced.model, network.samples, request.seed, traced.ranges, _device_types(traced.model, to)
-    )
+    types = device_types(traced.model, to)
+    inputs = inputs_for(traced.model, network.samples, request.seed, traced.ranges, types)
     given = _as_given(network, traced, request)
     with (
         new_bundle(output, force=force) as draft,
@@ -341,19 +335,13 @@ def _as_given(network: Network, traced: Traced, request: Request) -> Given:
     return network.module, [output.name or "" for output in traced.model.graph.outputs]
 
 
-def _device_types(model: ir.Model, to: Device) -> dict[str, np.dtype[Any]]:
-    """The inputs and outputs that are of another type on the device, and that type."""
-    found = narrow_types(model.graph, Target.of(to, to.opset))
-    return {name: dtype.numpy() for name, dtype in found.items()}
-
-
 def _make(traced: Traced, to: Device, draft: Draft, progress: Progress, after_each: AfterEach) -> Made:
     """Bake and lower, write both models, and say what was made."""
     model, baseline = traced.model, traced.model.clone()
     baked = bake(model, progress, after_each)
     progress(f"lowering to opset {to.opset}")
-    _lower(baseline, to)
-    lowered, narrow = _lower(model, to)
+    lower_for(baseline, to)
+    lowered, narrow = lower_for(model, to)
     draft.write_models(model, baseline)
     made = Made(
         exporter=traced.exporter,
@@ -365,60 +353,14 @@ def _make(traced: Traced, to: Device, draft: Draft, progress: Progress, after_ea
         lint=lint(
             model,
             to,
-            profiled=_profiled(model, traced.ranges),
+            profiled=profiled_inputs(model, traced.ranges),
             largest=sizes_at("max", traced.ranges),
             lowered=True,
         ),
-        warnings=_warnings(narrow, model, traced),
+        warnings=warnings_of(narrow, model, traced),
     )
     _let_go(model, baseline)
     return made
-
-
-def _lower(model: ir.Model, to: Device) -> tuple[PassRecord, NarrowInterface]:
-    """Bring a model to the device's opset and to the types that its inputs and outputs have there."""
-    lowered = PassRecord.of_lowering(lower(model, to))
-    narrow = NarrowInterface(Target.of(to, to.opset))
-    if narrow(model).modified:
-        check(model)
-        StripNotes()(model)  # as lower does behind every check
-    return lowered, narrow
-
-
-def _profiled(model: ir.Model, ranges: Mapping[str, SizeRange]) -> list[str]:
-    """The inputs whose open sizes all have a range."""
-    inputs = [
-        (value.name or "", [s for s in value.shape or () if not isinstance(s, int)])
-        for value in model.graph.inputs
-    ]
-    return [name for name, sizes in inputs if sizes and all(str(size) in ranges for size in sizes)]
-
-
-def _warnings(narrow: NarrowInterface, model: ir.Model, traced: Traced) -> tuple[str, ...]:
-    """What narrowing has to say, and how the user can say it himself where torch wrote the network."""
-    if traced.exporter == "onnx":
-        return tuple(narrow.warnings)
-    words = [
-        words_for(value.name, (traced.ranges.get(str(size), size) for size in value.shape or ()), "int32")
-        for value in model.graph.inputs
-        if value.name in narrow.integers
-    ]
-    own = (
-        [f"To trace the network so, where it allows that: --input {' --input '.join(words)}."]
-        if words
-        else []
-    )
-    return (*narrow.warnings, *own)
-
-
-def cost_at_opt(model: ir.Model, ranges: Mapping[str, SizeRange]) -> Cost:
-    """The figures of a model whose open sizes are at opt."""
-    if not ranges:
-        return cost(model)
-    at_opt = fixed(model, sizes_at("opt", ranges))
-    FoldConstants()(at_opt)  # sizes that are computed become numbers
-    infer_shapes(at_opt)
-    return replace(cost(model), macs=cost(at_opt).macs)
 
 
 def _require_no_errors(findings: Sequence[Finding], to: Device) -> None:

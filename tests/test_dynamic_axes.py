@@ -13,13 +13,14 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
 
+from edgeshrink.device_form import cost_at_opt
 from edgeshrink.devices import device
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.inputs import SizeRange, parse_input, random_inputs
 from edgeshrink.lower import lower
 from edgeshrink.onnx_reader import Traced, read_onnx
-from edgeshrink.pipeline import bake, cost_at_opt
+from edgeshrink.pipeline import bake
 from edgeshrink.trace import trace_module
 from edgeshrink.verify import compare_outputs, run_onnx, run_torch
 from tests.bake.random_graphs import networks

@@ -14,7 +14,7 @@ LADDER = (
     {"graph", "cost", "devices", "parsers", "machine", "npz", "inputs", "dendrites"}
     | {"open_axes", "signature"},
     {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "lint", "verify"}
-    | {"bundle", "manifest", "proof"},
+    | {"bundle", "device_form", "manifest", "proof"},
     {"pipeline", "inspection", "comparison", "zoo"},
     {"report"},
     {"cli"},

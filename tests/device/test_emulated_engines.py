@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 
 from .emulated_helpers import (
@@ -229,6 +230,27 @@ def test_a_file_that_is_no_model_is_refused(version, tmp_path):
     assert not parser.parse_from_file(str(tmp_path / "missing.onnx"))
     (tmp_path / "m.onnx").write_bytes(convolution())
     assert parser.parse_from_file(str(tmp_path / "m.onnx"))
+
+
+def test_weights_in_a_file_beside_the_model_are_found_from_its_path_alone(tmp_path):
+    model = onnx.load_from_string(convolution())
+    weights = onnx.numpy_helper.to_array(model.graph.initializer[0])
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weights, "w"))  # only bytes go outside
+    beside = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0}
+    onnx.save(model, tmp_path / "m.onnx", **beside)
+    data, x = (tmp_path / "m.onnx").read_bytes(), picture()
+    trt = load("8.2")
+    builder = trt.Builder(Quiet(trt))
+    net = network(trt, builder)
+    parser = trt.OnnxParser(net, Quiet(trt))
+    assert not parser.parse(data)
+    assert "weights.bin" in parser.get_error(0).desc()
+    assert parser.parse_from_file(str(tmp_path / "m.onnx"))
+    made = builder.build_serialized_network(net, builder.create_builder_config())
+    out = np.zeros((1, 4, 8, 8), np.float32)
+    context = trt.Runtime(Quiet(trt)).deserialize_cuda_engine(made).create_execution_context()
+    assert enqueue(trt, context, [x.ctypes.data, out.ctypes.data])
+    assert np.array_equal(out, reference(convolution(), x=x)[0])
 
 
 @pytest.mark.parametrize("version", VERSIONS)

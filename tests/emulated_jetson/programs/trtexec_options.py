@@ -1,4 +1,4 @@
-"""Which options the trtexec of a version knows: what its --help lists (8.0, 8.4, 10.3), and what is said of 11.
+"""Which options the trtexec of a version knows: what --help lists (8.0, 8.4, 10.3), what is said of 11.
 
 One that a version takes without listing it is refused here.
 """

@@ -157,7 +157,7 @@ class Parser:
         self._errors = []
 
     def parse(self, model, path):
-        return self._parse(bytes(memoryview(model)))
+        return self._parse(bytes(memoryview(model)), path)
 
     def parse_with_weight_descriptors(self, model):
         return self._parse(bytes(memoryview(model)))
@@ -168,7 +168,7 @@ class Parser:
         except OSError:
             tell(self._api, self._logger, "ERROR", f"Could not open file {model}")
             return self._refuse("MODEL_DESERIALIZE_FAILED", "Failed to parse ONNX model from file: " + model)
-        return self._parse(data)
+        return self._parse(data, model)
 
     def supports_operator(self, op_name):
         return op_name in operators.imported(self._api.version)
@@ -189,10 +189,13 @@ class Parser:
     def get_flag(self, flag):
         return bool(self.flags >> int(flag) & 1)
 
-    def _parse(self, data, keep=True):
+    def _parse(self, data, path=None, keep=True):
         self._nodes = 0
         try:
             model = onnx_file.read_model(data)
+            data = onnx_file.with_weights_inside(data, Path(path or "model").parent)
+        except OSError as error:
+            return self._refuse("MODEL_DESERIALIZE_FAILED", f"Failed to open file: {error}")
         except (ValueError, UnicodeDecodeError):
             tell(
                 self._api,

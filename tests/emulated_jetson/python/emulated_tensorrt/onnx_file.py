@@ -126,6 +126,27 @@ def shortened(node, operators):
     return kept
 
 
+def with_weights_inside(data, folder):
+    """The bytes of a model whose weights in other files (below `folder`) are brought in.
+
+    Raises:
+        OSError: One of the files is not there; or is too short, then without a number.
+    """
+    return rewrite(data, 7, lambda graph: rewrite(graph, 5, lambda tensor: brought_in(tensor, folder)))
+
+
+def brought_in(tensor, folder):
+    if all_of(tensor, 14)[-1:] != [1]:
+        return tensor
+    told = {text(entry, 1): text(entry, 2) for entry in all_of(tensor, 13)}
+    with (folder / told["location"]).open("rb") as file:
+        file.seek(int(told.get("offset", 0)))
+        raw = file.read(int(told.get("length", -1)))
+    if "length" in told and len(raw) != int(told["length"]):
+        raise OSError("too short: " + told["location"])
+    return b"".join(field(n, value) for n, value in fields(tensor) if n not in (9, 13, 14)) + field(9, raw)
+
+
 def rewrite(data, wanted, change):
     """The message with `change` applied to each of its messages of the number `wanted`."""
     return b"".join(

@@ -1,0 +1,175 @@
+"""The command `build`: table, JSON, exit status, progress; and under the boards' Python 3.6."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from tests.emulated_jetson.board import board
+
+from .emulated_helpers import VERSIONS, convolution
+from .engine_helpers import files, refused_model, write_bundle
+from .test_python36 import python36
+
+OPEN = {"inputs": [{"name": "x", "min": [1, 3, 8, 8], "opt": [2, 3, 8, 8], "max": [4, 3, 8, 8]}]}
+HEAVY = """
+import sys
+from edgeshrink_device.cli import main
+assert main(["build", "--help"]) == 0
+print([name for name in ("numpy", "tensorrt", "mmap") if name in sys.modules], file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def made(tmp_path):
+    return board(tmp_path, tensorrt="8.2", cudart=False)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_table_says_emulated_what_was_built_and_what_to_do_next(version, tmp_path):
+    bundle = write_bundle(tmp_path / "net.edge", baseline=True)
+    done = board(tmp_path, tensorrt=version, cudart=False).device("build", bundle)
+    assert (done.stderr, done.returncode) == ("", 0)
+    lines = done.stdout.splitlines()
+    built = "typed" if version == "11.4" else "fp16"
+    assert lines[0].split()[:4] == ["engine", "size", "precision", "layers"]
+    assert lines[1].startswith(f"model-{built}-")
+    assert " EMULATED " in lines[1]
+    assert built in lines[1].split()
+    assert any(line.startswith(f"built {bundle}/engines/model-{built}-") for line in lines)
+    assert lines[-2:] == ["PASS", f"next: edgeshrink profile {bundle} --device jetson"]
+    assert files(bundle / "engines") == [f"model-{built}.engine", f"model-{built}.json", "timing.cache"]
+
+
+def test_the_second_call_says_that_it_is_there(made, tmp_path):
+    bundle = write_bundle(tmp_path / "net.edge")
+    made.device("build", bundle)
+    assert f"found {bundle}/engines/model-fp16-" in made.device("build", bundle).stdout
+    assert "it was asked for" in made.device("build", bundle, "--force").stdout
+
+
+def test_json_is_one_document_and_nothing_else(made, tmp_path):
+    bundle = write_bundle(tmp_path / "net.edge", baseline=True)
+    done = made.device("build", bundle, "--baseline", "--json", "--workspace", 64, "--precision", "fp32")
+    assert (done.stderr, done.returncode) == ("", 0)
+    document = json.loads(done.stdout)
+    assert (document["ok"], document["emulated"], document["refused"]) == (True, True, [])
+    assert [engine["model"] for engine in document["engines"]] == ["baseline.onnx", "model.onnx"]
+    for engine in document["engines"]:
+        assert engine["emulated"] is True
+        assert engine["built"] is True
+        assert engine["precision"] == "fp32"
+        assert engine["build"]["workspace_mib"] == 64
+        assert engine["build"]["workspace_asked"] is True
+        assert engine["key"]["gpu"].endswith("p3448-0000")
+        assert engine["key"]["sm"] == "5.3"
+        assert engine["engine"]["bytes"] > 0
+
+
+def test_a_refused_model_sets_the_exit_status_and_the_others_are_built(made, tmp_path):
+    good, bad = write_bundle(tmp_path / "good.edge"), write_bundle(tmp_path / "bad.edge", refused_model())
+    done = made.device("build", bad, good)
+    assert (done.stderr, done.returncode) == ("", 1)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"FAIL EMULATED {bad}/model.onnx: the parser refuses it (2 errors)")
+    assert "node 'a_node' (Flub, number 0)" in lines[1]
+    assert "node 'y_node' (Blarg, module head.0, number 3)" in lines[2]
+    assert lines[-1] == "FAIL: TensorRT refuses 1 of the models"
+    assert "model-fp16-" in done.stdout
+    document = json.loads(made.device("build", bad, "--json").stdout)
+    assert (document["ok"], document["emulated"], document["engines"]) == (False, True, [])
+    assert [error["operator"] for error in document["refused"][0]["errors"]] == ["Flub", "Blarg"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nothing.edge"], "no such file or folder"),
+        (["{}", "--precision", "int8"], "INT8 is not to be had on this chip: SM 5.3 has FP32 and FP16"),
+        (["{}", "--precision", "bf16"], "unknown precision 'bf16'"),
+        (["{}", "--workspace", "0"], "a workspace of 0 MiB is not to be had"),
+        (["{}", "--workspace", "much"], "invalid int value"),
+        (["{}", "--engines", "/proc/none"], "engines cannot be kept there"),
+        (["{}", "--samples", "none.npz"], "none.npz: no such file"),
+        ([], "required"),
+    ],
+)
+def test_wrong_calls_have_status_2_and_one_clear_message(made, tmp_path, words, told):
+    bundle = write_bundle(tmp_path / "net.edge")
+    done = made.device("build", *(word.format(bundle) for word in words))
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_progress_shows_on_a_terminal_and_is_cleared(tmp_path):
+    made = board(tmp_path, tensorrt="10.3", cudart=False, EMULATED_BUILD_SECONDS=3)
+    bundle = write_bundle(tmp_path / "net.edge")
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "edgeshrink_device", "build", str(bundle)]
+    process = subprocess.Popen(words, env=made.environment, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    text = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # Linux's way to say that the other end is closed
+            break
+        if not part:
+            break
+        text += part
+    os.close(ours)
+    assert process.wait() == 0
+    drawn = text.decode().split("\r")
+    assert any("building model.onnx in FP16: 0:0" in line and "/4" in line for line in drawn)
+    assert drawn[-1] == ""
+    assert drawn[-2].strip() == ""
+
+
+def test_the_help_loads_nothing_heavy(made):
+    done = made.run("-c", HEAVY)
+    assert done.stderr == "[]\n"
+    assert "--workspace" in done.stdout
+
+
+def old_python():
+    return python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
+
+
+@pytest.mark.parametrize("version", ["8.2", "8.6"])
+def test_the_python_of_the_boards_parses_and_hands_over_to_trtexec(version, tmp_path):
+    made = board(tmp_path, tensorrt=version, cudart=False)
+    bad = write_bundle(tmp_path / "bad.edge", refused_model())
+    refused = made.device("build", bad, "--json", python=old_python())
+    assert (refused.stderr, refused.returncode) == ("", 1)
+    assert len(json.loads(refused.stdout)["refused"][0]["errors"]) == 2
+    bundle = write_bundle(tmp_path / "net.edge", convolution(batch="n"), OPEN)
+    alone = made.environment["PYTHONPATH"].split(os.pathsep)[0]
+    for told in ("built", "found"):
+        done = made.device("build", bundle, python=old_python(), PYTHONPATH=alone)
+        assert (done.stderr, done.returncode) == ("", 0)
+        assert f"{told} {bundle}/engines/model-fp16-" in done.stdout
+
+
+@pytest.mark.slow
+def test_engines_are_built_under_the_python_of_the_boards(tmp_path):
+    """numpy 1.19.5 and ONNX Runtime 1.10 are the last for 3.6; pip 21.3.1 is the last that finds them."""
+    subprocess.run([old_python(), "-m", "venv", tmp_path / "venv"], check=True)
+    own = tmp_path / "venv" / "bin" / "python"
+    for wanted in ("pip==21.3.1", "numpy==1.19.5", "onnxruntime==1.10.0"):
+        if subprocess.run([own, "-m", "pip", "install", "--quiet", wanted]).returncode:
+            pytest.skip(f"the package index does not give {wanted}")
+    for version in ("8.2", "8.6"):
+        (tmp_path / version).mkdir()
+        made = board(tmp_path / version, tensorrt=version)
+        bundle = write_bundle(tmp_path / version / "net.edge", convolution(batch="n"), OPEN)
+        for precision in ("auto", "fp32") + ("int8",) * (version == "8.6"):
+            done = made.device("build", bundle, "--precision", precision, python=own)
+            assert (done.stderr, done.returncode) == ("", 0)
+            assert " EMULATED " in done.stdout
+            assert (
+                f"found {bundle}" in made.device("build", bundle, "--precision", precision, python=own).stdout
+            )

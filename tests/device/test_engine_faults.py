@@ -1,0 +1,194 @@
+"""What goes wrong in the middle of a build: power, signals, a full disk, another build. No halves stay."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from edgeshrink_device import DeviceError, InputError
+from edgeshrink_device.engines.cache import open_engine
+from edgeshrink_device.engines.lock import NAME, FolderLock
+
+from tests.emulated_jetson.board import board
+
+from .engine_helpers import boards, files, write_bundle
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+from edgeshrink_device import main
+sys.exit(main(sys.argv[2:]))
+"""
+SOON_S = 60
+
+
+@pytest.fixture
+def on_board(tmp_path, monkeypatch):
+    yield from boards(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def model(on_board, tmp_path):
+    on_board("8.2")
+    return str(write_bundle(tmp_path / "net.edge") / "model.onnx")
+
+
+@pytest.fixture
+def started():
+    """Starts a build on a board that lasts a while; gives its process once it holds the lock."""
+    running = []
+
+    def start(made, bundle, **variables):
+        environment = dict(made.environment, **variables)
+        words = [sys.executable, "-m", "edgeshrink_device", "build", str(bundle)]
+        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        running.append(process)
+        end = time.monotonic() + SOON_S
+        while not list((bundle / "engines").glob(".unfinished-*")):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        time.sleep(0.5)  # from the lock to the builder itself
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def leave_behind(tmp_path, **said):
+    folder = tmp_path / "net.edge" / "engines"
+    folder.mkdir()
+    (folder / NAME).write_text(json.dumps(said))
+    (folder / ".unfinished-abc").write_bytes(b"half an engine")
+    return folder
+
+
+def boot_id():
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def test_a_lock_from_before_a_loss_of_power_is_recognized_and_told(model, tmp_path):
+    folder = leave_behind(tmp_path, pid=os.getpid(), boot="another", since="2024-05-01 10:00:00")
+    record = open_engine(model).record
+    assert record["warnings"][0] == (
+        "an earlier build (begun 2024-05-01 10:00:00) was cut short by a restart or a loss of power;"
+        " what it had begun to write was removed"
+    )
+    assert files(folder) == ["model-fp16.engine", "model-fp16.json", "timing.cache"]
+
+
+def test_a_lock_of_a_build_that_was_killed_is_recognized_and_told(model, tmp_path):
+    leave_behind(tmp_path, pid=1 << 22, boot=boot_id())
+    assert "was killed, perhaps for want of memory" in open_engine(model).record["warnings"][0]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\0\0"])
+def test_a_damaged_lock_keeps_nobody_out(model, tmp_path, text):
+    (leave_behind(tmp_path) / NAME).write_text(text)
+    assert open_engine(model).built
+
+
+def test_a_lock_lets_others_in_when_it_is_left(tmp_path):
+    with FolderLock(str(tmp_path), "a.onnx") as told:
+        assert told is None
+        said = json.loads((tmp_path / NAME).read_text())
+        assert (said["pid"], said["building"]) == (os.getpid(), "a.onnx")
+        with pytest.raises(DeviceError, match=f"another build is running: process {os.getpid()}"):
+            FolderLock(str(tmp_path), "b.onnx").__enter__()
+    assert not (tmp_path / NAME).exists()
+    with FolderLock(str(tmp_path), "b.onnx") as told:
+        assert told is None
+
+
+def test_a_second_build_does_not_start_and_a_killed_one_is_told(tmp_path, started):
+    made = board(tmp_path, tensorrt="8.2", cudart=False)
+    bundle = write_bundle(tmp_path / "net.edge")
+    first = started(made, bundle, EMULATED_BUILD_SECONDS="60")
+    second = made.device("build", bundle)
+    assert second.returncode == 1
+    assert f"another build is running: process {first.pid}" in second.stderr
+    assert "Wait for it to end" in second.stderr
+    first.kill()
+    first.wait()
+    third = made.device("build", bundle)
+    assert (third.stderr, third.returncode) == ("", 0)
+    assert "was killed, perhaps for want of memory" in third.stdout
+    assert files(bundle / "engines") == ["model-fp16.engine", "model-fp16.json", "timing.cache"]
+
+
+@pytest.mark.parametrize("version", ["8.2", "10.3", None])
+def test_an_interruption_leaves_nothing(version, tmp_path, started):
+    """8.2 cannot be asked to stop, 10.3 can, and None is trtexec, a process of its own."""
+    made = board(tmp_path, tensorrt=version, cudart=False)
+    bundle = write_bundle(tmp_path / "net.edge")
+    seconds = "4" if version == "10.3" else "60"
+    process = started(made, bundle, EMULATED_BUILD_SECONDS=seconds)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=SOON_S)
+    assert process.returncode == 130
+    assert b"interrupted; nothing was written" in err
+    assert b"Traceback" not in err
+    assert out == b""
+    assert files(bundle / "engines") == []
+
+
+@pytest.mark.parametrize("version", ["8.2", "10.3", None])
+def test_a_full_disk_is_told_and_leaves_nothing(version, tmp_path):
+    made = board(tmp_path, tensorrt=version, cudart=False)
+    bundle = write_bundle(tmp_path / "net.edge")
+    done = made.run("-c", LIMITED, 700, "build", bundle)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    told = done.stderr if version else done.stdout + done.stderr
+    assert "no room for the engine" in told or "builds no engine" in told
+    assert [name for name in files(bundle / "engines") if not name.startswith("timing")] == []
+
+
+def test_a_full_disk_at_the_description_leaves_no_engine_that_is_believed(tmp_path):
+    made = board(tmp_path, tensorrt="8.2", cudart=False)
+    bundle = write_bundle(tmp_path / "net.edge")
+    size = next(iter(sizes_of_an_engine(made, bundle)))
+    done = made.run("-c", LIMITED, size + 1, "build", bundle, "--force", "--workspace", 77)
+    if done.returncode == 0:
+        pytest.skip("the description is no larger than the engine")
+    assert "no room" in done.stderr
+    assert "the file is damaged" in made.device("build", bundle).stdout or done.returncode == 1
+
+
+def sizes_of_an_engine(made, bundle):
+    assert made.device("build", bundle).returncode == 0
+    yield next((bundle / "engines").glob("*.engine")).stat().st_size
+
+
+@pytest.mark.parametrize("where", ["/proc/engines", "{}/file/engines"])
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_built(model, tmp_path, where):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="engines cannot be kept there") as caught:
+        open_engine(model, folder=where.format(tmp_path))
+    assert "--engines DIR" in caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_bundle_that_is_read_only_is_told(model, tmp_path):
+    (tmp_path / "net.edge").chmod(0o555)
+    try:
+        with pytest.raises(InputError, match="Permission denied"):
+            open_engine(model)
+    finally:
+        (tmp_path / "net.edge").chmod(0o755)
+
+
+def test_a_build_that_fails_leaves_the_engine_that_was_there(model, monkeypatch):
+    first = open_engine(model)
+    monkeypatch.setenv("EMULATED_BUILD_FAILS", "1")
+    with pytest.raises(DeviceError):
+        open_engine(model, force=True)
+    monkeypatch.delenv("EMULATED_BUILD_FAILS")
+    again = open_engine(model)
+    assert (again.built, again.data) == (False, first.data)

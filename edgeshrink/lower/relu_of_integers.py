@@ -1,4 +1,4 @@
-"""Relu(x) of integers -> Max(x, 0) below opset 14, which brought them."""
+"""Relu(x) of integers -> Max(x, 0) below opset 14, which brought them, and for parsers that take none."""
 
 from __future__ import annotations
 
@@ -23,3 +23,7 @@ class LowerReluOfIntegers(NodeRule):
         if x is None or x.dtype not in (ir.DataType.INT32, ir.DataType.INT64):
             return None
         return [op("Max", x, op.constant(0, x.dtype))]
+
+    def _is_foreign(self, node: ir.Node) -> bool:
+        parser = self.target.parser
+        return super()._is_foreign(node) or (parser is not None and "INT32" not in parser.types("Relu"))

@@ -1,4 +1,4 @@
-"""Resize(x, sizes){axes, antialias} -> Resize(x, sizes of all axes) below opset 18.
+"""Resize(x, sizes){axes, antialias} -> Resize(x, sizes of all axes) below opset 18; for TensorRT, antialias.
 
 Axes that are not named keep their size. antialias is dropped where nothing gets smaller, as it widens the
 filter of smaller pictures alone. A policy places pixels by one scale that sizes do not tell: it becomes
@@ -62,6 +62,10 @@ class LowerResizeSizes(NodeRule):
         if given.get_string("mode", "nearest") == "linear":
             known.pop("exclude_outside", None)  # of two neighbours the border is left, which counts anyway
         return [op.op("Resize", inputs, known)]
+
+    def _is_foreign(self, node: ir.Node) -> bool:
+        smooth = node.attributes.get_int("antialias", 0) == 1
+        return super()._is_foreign(node) or (smooth and self.target.parser is not None)
 
 
 def _one_scale(

@@ -19,7 +19,8 @@ OTHER_BOARDS = [
         for board in ("jetson-orin-nano", "jetson-agx-xavier")
         for name in ("ssd", "warp", "convnext")
     ),
-    *(("jetson-orin-nano", name) for name in ("rotary_opset_23", "activations_opset_23", "sensors", "style")),
+    *(("jetson-orin-nano", name) for name in ("rotary_opset_23", "sensors", "style", "super_resolution")),
+    *(("jetson-agx-xavier", name) for name in ("sensors", "retention")),
     *(("onnxruntime-cpu", name) for name in ("rotary_opset_23", "keyword_spotter", "log_mel_stft", "segnet")),
 ]
 

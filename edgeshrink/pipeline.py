@@ -6,7 +6,7 @@ import ctypes
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ from edgeshrink.errors import InputError, UnsupportedError
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.inputs import InputSpec, Samples, read_samples, sizes_at
 from edgeshrink.lint import Finding, has_errors, lint
+from edgeshrink.lint.files import add_ranges
 from edgeshrink.manifest import Interface, Made, PassRecord, Source, build_manifest
 from edgeshrink.onnx_reader import Traced, read_onnx
 from edgeshrink.proof import Given, PassByPass, inputs_for, prove, run_given, running
@@ -84,6 +85,8 @@ BAKE_PASSES: tuple[type[BakePass], ...] = (
     RestoreShuffles,  # what no channel left is a reshape again
     CleanUp,  # what nobody reads any more
 )
+
+_MOST_ERRORS = 20  # of lint's, in one message
 
 Progress = Callable[[str], None]
 """Told what the road is doing, a few words at a time."""
@@ -322,6 +325,8 @@ def export(
             _require_no_errors(made.lint, to)
         progress(f"verifying on {len(inputs.feeds)} inputs")
         proof = prove(as_given, draft.baseline_path, draft.model_path, inputs)
+        real = inputs.device_feeds[: inputs.given]
+        made = replace(made, lint=add_ranges(made.lint, draft.model_path, to, real))
         progress("writing the bundle")
         manifest = build_manifest(network.source, to, made, proof, inputs.origin, network.warnings)
         draft.finish(proof.feeds, proof.expected, manifest)
@@ -365,9 +370,12 @@ def _make(traced: Traced, to: Device, draft: Draft, progress: Progress, after_ea
 
 def _require_no_errors(findings: Sequence[Finding], to: Device) -> None:
     if has_errors(findings):
-        lines = "\n".join(_line(finding) for finding in findings if finding.severity == "error")
+        errors = [_line(finding) for finding in findings if finding.severity == "error"]
+        more = len(errors) - _MOST_ERRORS
+        lines = errors[:_MOST_ERRORS] + ([f"- and {more} more"] if more > 0 else [])
         raise UnsupportedError(
-            f"The parser of {to.name} refuses or misreads the network, by its published rules:\n{lines}",
+            f"The parser of {to.name} refuses or misreads the network, by its published rules:\n"
+            + "\n".join(lines),
             "Change the network, choose another device, or add --allow-lint-errors to export it anyway.",
         )
 

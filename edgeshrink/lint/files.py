@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from edgeshrink.onnx_reader import load_onnx
 from edgeshrink.parsers import Parser, parser_for
 from edgeshrink.verify import Feed
 
-__all__ = ["Linted", "lint_path"]
+__all__ = ["Linted", "add_ranges", "lint_path"]
 
 DEFAULT = "jetson-nano"
 _MOST_FEEDS = 16  # of a bundle's: each is run with every value of the network as an output
@@ -124,11 +124,34 @@ def lint_path(
         model, to, parser_for(to), profiled, workspace_bytes, precision, largest, bundle is not None
     )
     findings = findings_of(network)
-    feeds = _feeds(model, bundle, samples) if halves(to, precision) else []
-    if feeds:
-        ranges = lint_ranges(model, feeds)
-        findings = tuple(sorted((*findings, *ranges), key=lambda f: SEVERITIES.index(f.severity)))
+    feeds = _few(_feeds(model, bundle, samples)) if halves(to, precision) else []
+    findings = _by_severity((*findings, *lint_ranges(model, feeds)) if feeds else findings)
     return Linted(path, to, network.parser, precision, findings, network.memory, len(feeds))
+
+
+def add_ranges(
+    findings: Sequence[Finding], path: Path, to: Device, feeds: Sequence[Feed]
+) -> tuple[Finding, ...]:
+    """Findings and, where an engine for `to` may compute in FP16, what that cannot hold on real inputs.
+
+    Args:
+        findings: What is known without running the network.
+        path: Its .onnx file.
+        to: The device.
+        feeds: Real inputs; some of them are run.
+    """
+    if not feeds or not halves(to, None):
+        return tuple(findings)
+    return _by_severity((*findings, *lint_ranges(load_onnx(path), _few(feeds))))
+
+
+def _by_severity(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _few(feeds: Sequence[Feed]) -> Sequence[Feed]:
+    """A few of them, evenly taken."""
+    return feeds[:: -(-len(feeds) // _MOST_FEEDS)] if feeds else []
 
 
 def _ranges(bundle: Bundle | None) -> tuple[list[str], dict[str, int]]:
@@ -145,16 +168,14 @@ def _ranges(bundle: Bundle | None) -> tuple[list[str], dict[str, int]]:
 
 
 def _feeds(model: ir.Model, bundle: Bundle | None, samples: Path | None) -> list[Feed]:
-    """What to run, at most a few."""
+    """What there is to run."""
     if samples is not None:
-        feeds: list[Feed] = [*split_samples(read_samples(samples), model)]
-    elif bundle is not None:
+        return [*split_samples(read_samples(samples), model)]
+    if bundle is not None:
         stored = read_npz(bundle.samples_path, "`edgeshrink export` writes it anew.")
         arrays = {name[3:]: array for name, array in stored.items() if name.startswith("in/")}
-        feeds = _cut(model, arrays, _at_opt(bundle))
-    else:
-        return []
-    return feeds[:: -(-len(feeds) // _MOST_FEEDS)] if feeds else []
+        return _cut(model, arrays, _at_opt(bundle))
+    return []
 
 
 def _at_opt(bundle: Bundle) -> dict[str, int]:

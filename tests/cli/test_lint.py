@@ -171,6 +171,17 @@ def test_samples_show_what_fp16_cannot_hold(run, right, tmp_path):
     assert run("lint", right, "--json").json["findings"] == []
 
 
+def test_export_tells_what_fp16_cannot_hold_on_the_users_samples_alone(run, tmp_path):
+    path = save(tmp_path / "square.onnx", "(float[1, 2] x) => (float[1, 2] y) { y = Mul(x, x) }")
+    np.savez(tmp_path / "large.npz", x=np.array([[300, 1]], np.float32))
+    told = {}
+    for name, options in (("given", ("--samples", tmp_path / "large.npz")), ("random", ())):
+        assert run("export", path, *options, "-o", tmp_path / name).status == 0
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text())
+        told[name] = [finding["rule"] for finding in manifest["lint"]]
+    assert told == {"given": ["fp16-overflow"], "random": []}
+
+
 def test_for_a_cpu_the_rules_of_tensorrt_are_no_matter(run, misread):
     result = run("lint", misread, "--device", "onnxruntime-cpu")
     assert result.status == 0

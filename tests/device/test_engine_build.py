@@ -1,6 +1,8 @@
 """What is built: by which TensorRT, in which precision, shapes and memory; and what is refused."""
 
+import contextlib
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from edgeshrink_device.engines.cache import open_engine
 from edgeshrink_device.engines.onnx_outline import read_outline
 from edgeshrink_device.engines.refusal import BuildError
 from edgeshrink_device.engines.trt import features
+from edgeshrink_device.engines.watch import MemoryWatch
+from edgeshrink_device.memory.proc import ProcMemory
 
 from tests.emulated_jetson.board import board
 
@@ -132,6 +136,18 @@ def test_a_model_that_is_not_there_is_wrong_input(on_board, tmp_path):
     on_board("8.2")
     with pytest.raises(InputError, match="cannot be read"):
         open_engine(str(tmp_path / "m.onnx"))
+
+
+def test_no_damaged_file_gives_anything_but_an_outline_or_a_clear_error(tmp_path):
+    """Random bytes are changed or cut off, three hundred times."""
+    rng, data = random.Random(0), refused_model()
+    for _ in range(300):
+        damaged = bytearray(data[: rng.randint(1, len(data))])
+        for _ in range(rng.randint(0, 6)):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        (tmp_path / "m.onnx").write_bytes(bytes(damaged))
+        with contextlib.suppress(InputError):
+            read_outline(str(tmp_path / "m.onnx"))
 
 
 def test_an_outline_is_read_without_onnx(tmp_path):
@@ -387,3 +403,18 @@ def test_calibration_without_cudas_library_says_what_is_missing(on_board, tmp_pa
     monkeypatch.setattr(cudart, "NAMES", ())
     with pytest.raises(DeviceError, match="needs CUDA's runtime library"):
         open_engine(as_bundle(tmp_path), precision="int8")
+
+
+def test_memory_that_a_build_adds_is_the_most_beyond_what_was_in_use(tmp_path, monkeypatch):
+    monkeypatch.delenv("EDGESHRINK_SYSROOT", raising=False)
+    source = ProcMemory(str(tmp_path))
+    with MemoryWatch(source) as watch:
+        pass
+    assert watch.added() == (None, "the system does not tell its memory")
+    told = "MemTotal: 4000 kB\nMemAvailable: {} kB\n"
+    (tmp_path / "meminfo").write_text(told.format(3000))
+    with MemoryWatch(source) as watch:
+        (tmp_path / "meminfo").write_text(told.format(1000))
+    assert watch.added() == (2000 * 1024, None)
+    monkeypatch.setenv("EDGESHRINK_SYSROOT", str(tmp_path))
+    assert watch.added() == (None, "the memory of an emulated board does not change")

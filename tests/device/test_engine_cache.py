@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 from pathlib import Path
 
 import onnx
@@ -142,12 +143,27 @@ def test_a_damaged_description_is_never_believed(model, text):
     assert not open_engine(model).built
 
 
-@pytest.mark.parametrize("missing", ["engine", "key", "build"])
+@pytest.mark.parametrize("missing", ["engine", "key", "build", "warnings", "layers"])
 def test_a_description_that_lacks_something_is_never_believed(model, missing):
     path, record = record_of(open_engine(model))
     del record[missing]
     path.write_text(json.dumps(record))
-    assert open_engine(model, workspace_mib=None if missing != "build" else 77).built
+    assert "its description is damaged" in open_engine(model).why
+
+
+def test_no_damage_to_a_description_loads_an_engine_that_differs_or_fails(model):
+    """Random bytes of it are changed, a hundred times."""
+    first = open_engine(model)
+    path, text = Path(first.path).with_suffix(".json"), Path(first.path).with_suffix(".json").read_bytes()
+    rng, plan = random.Random(0), planning.make_plan(model)
+    for _ in range(100):
+        damaged = bytearray(text)
+        for _ in range(rng.randint(1, 8)):
+            damaged[rng.randrange(len(damaged))] = rng.choice(b'"{}[],:0x\xff')
+        path.write_bytes(bytes(damaged))
+        found, why = cache.find(plan)
+        assert (found is None) == bool(why)
+        assert found is None or found.data == first.data
 
 
 def test_an_engine_without_its_description_or_the_other_way_round_is_none(model):

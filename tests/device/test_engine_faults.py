@@ -75,17 +75,18 @@ def boot_id():
 
 def test_a_lock_from_before_a_loss_of_power_is_recognized_and_told(model, tmp_path):
     folder = leave_behind(tmp_path, pid=os.getpid(), boot="another", since="2024-05-01 10:00:00")
-    record = open_engine(model).record
-    assert record["warnings"][0] == (
-        "an earlier build (begun 2024-05-01 10:00:00) was cut short by a restart or a loss of power;"
-        " what it had begun to write was removed"
+    opened = open_engine(model)
+    assert opened.why == (
+        "there was none yet; an earlier build (begun 2024-05-01 10:00:00) was cut short by a restart or a loss"
+        " of power; what it had begun to write was removed"
     )
     assert files(folder) == ["model-fp16.engine", "model-fp16.json", "timing.cache"]
+    assert open_engine(model).why is None
 
 
 def test_a_lock_of_a_build_that_was_killed_is_recognized_and_told(model, tmp_path):
     leave_behind(tmp_path, pid=1 << 22, boot=boot_id())
-    assert "was killed, perhaps for want of memory" in open_engine(model).record["warnings"][0]
+    assert "was killed, perhaps for want of memory" in open_engine(model).why
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "\0\0"])

@@ -82,3 +82,16 @@ def test_nothing_that_a_listener_raises_reaches_tensorrt(capsys):
     log.listen = None
     assert log.take()[0] == ["kept all the same"]
     assert "a message of TensorRT was lost" in capsys.readouterr().err
+
+
+def test_a_gpu_that_cannot_be_reached_is_told_with_what_to_do():
+    module = load("8.6")
+
+    def refuse(log):
+        log.log(module.ILogger.ERROR, "CUDA initialization failure with error: 100")
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    module.Builder = refuse
+    with pytest.raises(DeviceError, match="CUDA initialization failure with error: 100") as caught:
+        trt.make_builder(module)
+    assert "--runtime nvidia" in caught.value.hint

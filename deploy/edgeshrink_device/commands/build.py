@@ -8,7 +8,7 @@ from edgeshrink_device.targets import find_targets
 
 __all__ = ["add"]
 
-HEADINGS = ("engine", "size", "precision", "layers", "built in", "peak memory", "to run")
+HEADINGS = ("engine", "size", "precision", "layers", "built in", "memory", "to run")
 
 
 def add(subparsers):
@@ -95,7 +95,9 @@ def _describe(opened, refused, options):
         lines += [*_table(opened), "", *_notes(opened), ""]
     lines.append("FAIL: TensorRT refuses {} of the models".format(len(refused)) if refused else "PASS")
     if not refused:
-        lines.append("next: edgeshrink profile {} --device jetson".format(" ".join(map(shlex.quote, options.paths))))
+        lines.append(
+            "next: edgeshrink profile {} --device jetson".format(" ".join(map(shlex.quote, options.paths)))
+        )
     return lines
 
 
@@ -120,7 +122,7 @@ def _row(each):
         record["precision"],
         _known(record["layers"]),
         "{:.1f} s".format(build["seconds"]),
-        _megabytes(build["process_peak_bytes"]),
+        _megabytes(_taken(build)),
         _megabytes(record["context_bytes"]),
     )
 
@@ -142,6 +144,12 @@ def _notes(opened):
             notes.append("found {}: nothing it depends on changed; --force builds it again".format(each.path))
         notes += ["warning: " + warning for warning in record["warnings"]]
     return list(dict.fromkeys(notes))
+
+
+def _taken(build):
+    """What the build added to the memory in use; where that is not known, the most this process had."""
+    added = build["memory_added_bytes"]
+    return build["process_peak_bytes"] if added is None else added
 
 
 def _known(value):

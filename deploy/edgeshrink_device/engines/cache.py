@@ -16,6 +16,8 @@ __all__ = ["SCHEMA_VERSION", "Opened", "find", "open_engine", "store"]
 
 SCHEMA_VERSION = 1
 NONE_YET = "there was none yet"
+RECORD = ("emulated", "model", "precision", "layers", "context_bytes")
+BUILD = ("seconds", "workspace_mib", "workspace_asked", "memory_added_bytes", "process_peak_bytes")
 
 Opened = namedtuple("Opened", ["path", "data", "record", "built", "why"])
 Opened.__doc__ = """An engine that may be loaded.
@@ -83,10 +85,12 @@ def find(plan):
     record = kept.read_record(stem + ".json")
     if record is None:
         return None, _why_missing(plan, stem)
-    wrong = differences(plan.key, record.get("key") or {})
-    if record.get("schema_version") != SCHEMA_VERSION or wrong:
-        return None, "; ".join(wrong) or "its description is of another version of edgeshrink"
-    limit = record["build"]["workspace_mib"] if "workspace_mib" in record.get("build", {}) else None
+    if record.get("schema_version") != SCHEMA_VERSION or not _is_whole(record):
+        return None, "its description is damaged, or of another version of edgeshrink"
+    wrong = differences(plan.key, record["key"])
+    if wrong:
+        return None, "; ".join(wrong)
+    limit = record["build"]["workspace_mib"]
     if plan.workspace_mib is not None and limit != plan.workspace_mib:
         return None, "its workspace was {} MiB, {} MiB are asked for".format(limit, plan.workspace_mib)
     try:
@@ -94,9 +98,18 @@ def find(plan):
             data = file.read()
     except OSError as error:
         return None, "its file cannot be read: {}".format(error.strerror)
-    if hashlib.sha256(data).hexdigest() != (record.get("engine") or {}).get("sha256"):
+    if hashlib.sha256(data).hexdigest() != record["engine"].get("sha256"):
         return None, "its checksum is wrong: the file is damaged"
     return Opened(stem + ".engine", data, record, False, None), None
+
+
+def _is_whole(record):
+    """Whether a description holds all that is read of it, each of its kind."""
+    if not all(isinstance(record.get(name), dict) for name in ("key", "engine", "build")):
+        return False
+    known = all(name in record for name in RECORD) and all(name in record["build"] for name in BUILD)
+    words = record.get("warnings")
+    return known and isinstance(words, list) and all(isinstance(word, str) for word in words)
 
 
 def store(plan, path, record):
@@ -120,7 +133,7 @@ def _why_missing(plan, stem):
     if os.path.exists(stem + ".engine"):
         return "it has no description: writing it was cut short"
     others = [each for each in map(kept.read_record, _descriptions(plan.folder)) if each]
-    others = [each["key"] for each in others if each.get("model") == plan.name and each.get("key")]
+    others = [each["key"] for each in others if each.get("model") == plan.name and _is_whole(each)]
     same = [other for other in others if other.get("precision") == plan.key.precision]
     told = [differences(plan.key, other) for other in same]
     none = "there was none in {}".format(plan.key.precision) if others else NONE_YET

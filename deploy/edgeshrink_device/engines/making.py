@@ -11,6 +11,7 @@ from edgeshrink_device.engines import folder as kept
 from edgeshrink_device.engines.interruption import Interruption
 from edgeshrink_device.engines.lock import FolderLock
 from edgeshrink_device.engines.refusal import BuildError
+from edgeshrink_device.engines.watch import MemoryWatch
 from edgeshrink_device.engines.workspace import fit
 from edgeshrink_device.errors import DeviceError
 
@@ -62,13 +63,11 @@ def make(plan, why, force=False, progress=None):
             except BuildError as error:
                 error.emulated = plan.key.emulated
                 raise
-            if cut_short:
-                record["warnings"].insert(0, cut_short)
             cache.store(plan, path, record)
         opened, wrong = cache.find(plan)
     if opened is None:
         raise DeviceError("{}: the engine just built cannot be read back: {}".format(plan.model, wrong))
-    return opened._replace(built=True, why=why)
+    return opened._replace(built=True, why="; ".join(filter(None, [why, cut_short])))
 
 
 def _build(plan, path, progress, clean):
@@ -77,11 +76,12 @@ def _build(plan, path, progress, clean):
     source.reset_peak()
     workspace = fit(os.path.getsize(plan.model), plan.workspace_mib)
     began = time.perf_counter()
-    if plan.trt is not None:
-        with Interruption(clean) as interruption:
-            built = native.build(plan, path, workspace, progress, interruption)
-    else:
-        built = trtexec.build(plan, path, workspace, progress)
+    with MemoryWatch(source) as watch:
+        if plan.trt is not None:
+            with Interruption(clean) as interruption:
+                built = native.build(plan, path, workspace, progress, interruption)
+        else:
+            built = trtexec.build(plan, path, workspace, progress)
     seconds = time.perf_counter() - began
     size, digest = _measure(path)
     return {
@@ -97,19 +97,22 @@ def _build(plan, path, progress, clean):
         "layers_reason": built["layers_reason"],
         "context_bytes": built["context_bytes"],
         "context_reason": built["context_reason"],
-        "build": _told(plan, workspace, seconds, source),
+        "build": _told(plan, workspace, seconds, source, watch),
         "warnings": [*plan.notes, *workspace.warnings, *built["warnings"][:MOST_WARNINGS]],
     }
 
 
-def _told(plan, workspace, seconds, source):
+def _told(plan, workspace, seconds, source, watch):
     here = plan.trt is not None
+    added, unknown = watch.added()
     return {
         "seconds": round(seconds, 3),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "workspace_mib": workspace.mib,
         "workspace_asked": workspace.asked,
         "available_bytes": workspace.available_bytes,
+        "memory_added_bytes": added,
+        "memory_added_reason": unknown,
         "process_peak_bytes": source.process_peak() if here else None,
         "process_peak_reason": None if here else "trtexec is a process of its own",
         "half_precision_layers": plan.decision.half,

@@ -5,7 +5,7 @@ import os
 
 from edgeshrink_device.engines import calibration, refusal
 from edgeshrink_device.engines import folder as kept
-from edgeshrink_device.engines.trt import features, logger
+from edgeshrink_device.engines.trt import features, logger, make_builder
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["build"]
@@ -39,7 +39,7 @@ def build(plan, target, workspace, progress, interruption):
 def _serialized(plan, log, workspace, progress, interruption):
     trt, has = plan.trt, features(plan.trt)
     trt.init_libnvinfer_plugins(log, "")  # the parser makes plugins of some operators
-    builder = trt.Builder(log)
+    builder = make_builder(trt)
     explicit = 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH) if has.explicit_batch else 0
     config = builder.create_builder_config()
     cache = _use_timing_cache(config, plan)

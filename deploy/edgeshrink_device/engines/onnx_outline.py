@@ -35,7 +35,7 @@ def read_outline(path):
             return _outline(data)
     except OSError as error:
         raise InputError("{}: cannot be read: {}".format(path, error.strerror)) from error
-    except (ValueError, IndexError, UnicodeDecodeError) as error:
+    except (ValueError, IndexError, TypeError) as error:  # the last: a number where a part should be
         raise InputError(
             "{}: is no ONNX model: {}".format(path, error), "Copy it again, or export it again."
         ) from error

@@ -106,7 +106,7 @@ def _decide(asked, module, program, gpu, quantized):
         chip = precision.chip_of(gpu.sm)
         return precision.decide(asked, chip, "--fp16" in program.options, quantized, can_calibrate=False)
     reduced = trt.features(module).reduced_precision
-    builder = module.Builder(trt.logger(module)) if reduced else None
+    builder = trt.make_builder(module) if reduced else None
     return precision.decide(asked, precision.chip_of(gpu.sm, builder), reduced, quantized)
 
 

@@ -8,7 +8,7 @@ from collections import namedtuple
 from edgeshrink_device import boards
 from edgeshrink_device.errors import DeviceError
 
-__all__ = ["Features", "emulated", "features", "is_there", "load", "logger"]
+__all__ = ["Features", "emulated", "features", "is_there", "load", "logger", "make_builder"]
 
 Features = namedtuple(
     "Features",
@@ -23,6 +23,10 @@ calibrators: calibration of INT8 (to 10); progress_monitor: 9 on.
 """
 
 WHERE = re.compile(r"^(?:\[TRT\]\s*)?(?:\S+\.(?:cpp|h)(?:::\w+)*:{1,2}\d+\]?:?\s+)")
+NO_GPU = (
+    "Add yourself to the group video (sudo usermod -aG video $USER, then log in again); start a container"
+    " with --runtime nvidia."
+)
 CAST = "does not natively support INT64"
 CAST_ONCE = "the model has INT64 numbers, which this TensorRT computes as INT32"
 
@@ -79,6 +83,20 @@ def logger(trt):
     if id(trt) not in _loggers:
         _loggers[id(trt)] = (_make_logger(trt), trt)  # with the module: its id is not given away again
     return _loggers[id(trt)][0]
+
+
+def make_builder(trt):
+    """A Builder.
+
+    Raises:
+        DeviceError: TensorRT makes none: there is no GPU that it can reach.
+    """
+    log = logger(trt)
+    try:
+        return trt.Builder(log)
+    except (TypeError, RuntimeError) as error:  # pybind11's words for a constructor that gave nothing
+        told = "; ".join(log.take()[0]) or str(error)
+        raise DeviceError("TensorRT cannot use the GPU: {}".format(told), NO_GPU) from error
 
 
 def _make_logger(trt):

@@ -77,8 +77,8 @@ def test_a_lock_from_before_a_loss_of_power_is_recognized_and_told(model, tmp_pa
     folder = leave_behind(tmp_path, pid=os.getpid(), boot="another", since="2024-05-01 10:00:00")
     opened = open_engine(model)
     assert opened.why == (
-        "there was none yet; an earlier build (begun 2024-05-01 10:00:00) was cut short by a restart or a loss"
-        " of power; what it had begun to write was removed"
+        "there was none yet; an earlier build (begun 2024-05-01 10:00:00) was cut short by a restart or a"
+        " loss of power; what it had begun to write was removed"
     )
     assert files(folder) == ["model-fp16.engine", "model-fp16.json", "timing.cache"]
     assert open_engine(model).why is None
@@ -151,20 +151,19 @@ def test_a_full_disk_is_told_and_leaves_nothing(version, tmp_path):
     assert [name for name in files(bundle / "engines") if not name.startswith("timing")] == []
 
 
-def test_a_full_disk_at_the_description_leaves_no_engine_that_is_believed(tmp_path):
+def test_a_disk_that_is_full_once_the_engine_is_written_leaves_what_was_there(tmp_path):
     made = board(tmp_path, tensorrt="8.2", cudart=False)
     bundle = write_bundle(tmp_path / "net.edge")
-    size = next(iter(sizes_of_an_engine(made, bundle)))
-    done = made.run("-c", LIMITED, size + 1, "build", bundle, "--force", "--workspace", 77)
-    if done.returncode == 0:
-        pytest.skip("the description is no larger than the engine")
-    assert "no room" in done.stderr
-    assert "the file is damaged" in made.device("build", bundle).stdout or done.returncode == 1
-
-
-def sizes_of_an_engine(made, bundle):
     assert made.device("build", bundle).returncode == 0
-    yield next((bundle / "engines").glob("*.engine")).stat().st_size
+    (path,) = (bundle / "engines").glob("*.engine")
+    before, described = path.read_bytes(), path.with_suffix(".json").read_bytes()
+    assert len(described) > len(before)
+    done = made.run("-c", LIMITED, len(before) + 1, "build", bundle, "--force")
+    assert done.returncode == 1
+    assert "no room for the engine" in done.stderr
+    assert (path.read_bytes(), path.with_suffix(".json").read_bytes()) == (before, described)
+    assert files(bundle / "engines") == ["model-fp16.engine", "model-fp16.json", "timing.cache"]
+    assert f"found {path}" in made.device("build", bundle).stdout
 
 
 @pytest.mark.parametrize("where", ["/proc/engines", "{}/file/engines"])

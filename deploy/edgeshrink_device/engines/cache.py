@@ -11,6 +11,7 @@ from collections import namedtuple
 from edgeshrink_device.engines import folder as kept
 from edgeshrink_device.engines.key import differences
 from edgeshrink_device.errors import DeviceError
+from edgeshrink_device.files import dumps
 
 __all__ = ["SCHEMA_VERSION", "Opened", "find", "open_engine", "store"]
 
@@ -113,7 +114,7 @@ def _is_whole(record):
 
 
 def store(plan, path, record):
-    """Keep a finished engine: first the engine, then its description with its checksum.
+    """Keep a finished engine; both files are whole on the disk before either has its name.
 
     Args:
         plan: The `planning.Plan` it was built by.
@@ -123,8 +124,10 @@ def store(plan, path, record):
     Raises:
         DeviceError: The disk is full, or the folder cannot be written to.
     """
-    kept.put(path, plan.folder, plan.stem + ".engine")
-    kept.write_record(plan.folder, plan.stem + ".json", record)
+    with kept.temporary(plan.folder) as described:
+        kept.fill(described, (dumps(record) + "\n").encode("utf-8"))
+        kept.put(path, plan.folder, plan.stem + ".engine")
+        kept.put(described, plan.folder, plan.stem + ".json")
 
 
 def _why_missing(plan, stem):

@@ -8,18 +8,17 @@ import shutil
 import tempfile
 
 from edgeshrink_device.errors import DeviceError, InputError
-from edgeshrink_device.files import dumps
 
 __all__ = [
     "beside",
     "check_writable",
+    "fill",
     "not_written",
     "put",
     "read_record",
     "remove_leftovers",
     "temporary",
     "write",
-    "write_record",
 ]
 
 TEMPORARY = ".unfinished-"
@@ -102,11 +101,16 @@ def write(folder, name, data):
         DeviceError: The disk is full, or the file cannot be written; nothing is left of it.
     """
     with temporary(folder) as path:
-        with open(path, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        fill(path, data)
         put(path, folder, name)
+
+
+def fill(path, data):
+    """Write bytes-like data into a file, and on to the disk."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def put(path, folder, name):
@@ -119,11 +123,6 @@ def put(path, folder, name):
         pass
     finally:
         os.close(handle)
-
-
-def write_record(folder, name, record):
-    """Write a JSON object as `write` does."""
-    write(folder, name, (dumps(record) + "\n").encode("utf-8"))
 
 
 def not_written(folder, error):

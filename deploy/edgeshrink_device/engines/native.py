@@ -27,10 +27,7 @@ def build(plan, target, workspace, progress, interruption):
     log.listen = progress.listen
     try:
         serialized = _serialized(plan, log, workspace, progress, interruption)
-        with open(target, "wb") as file:
-            file.write(memoryview(serialized))
-            file.flush()
-            os.fsync(file.fileno())
+        kept.fill(target, memoryview(serialized))
         return _look(trt, log, serialized, plan)
     finally:
         log.listen = None

@@ -88,9 +88,9 @@ def build(plan, target, workspace, progress):
             layers = stack.enter_context(kept.temporary(plan.folder))
         words = _words(plan, target, workspace, cache, layers)
         status, errors, warnings = _run(words, progress)
+        _check_room(plan.folder)
         if status or not os.path.getsize(target):
             raise refusal.of_lines(plan.model, errors, plan.outline)
-        _check_room(plan.folder)
         if cache and os.path.getsize(cache):
             kept.put(cache, plan.folder, plan.timing_name)
         count = _count(layers)
@@ -160,7 +160,7 @@ def _check_room(folder):
     state = os.statvfs(folder)
     if state.f_bavail * state.f_frsize < NEAR_FULL:
         raise DeviceError(
-            "{}: the disk is full: the engine may be cut short".format(folder),
+            "{}: the disk is full: no engine was kept".format(folder),
             "Make room, or name a folder on another disk with --engines DIR.",
         )
 

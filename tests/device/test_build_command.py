@@ -105,6 +105,19 @@ def test_wrong_calls_have_status_2_and_one_clear_message(made, tmp_path, words, 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("sm", "auto"), [("5.3", "fp16"), ("6.1", "fp32"), ("7.2", "fp16")])
+def test_fp16_is_for_chips_that_are_fast_at_it(sm, auto, tmp_path):
+    made = board(tmp_path, tensorrt="8.2", EMULATED_GPU_SM=sm)
+    bundle = write_bundle(tmp_path / "net.edge")
+    (engine,) = json.loads(made.device("build", bundle, "--json").stdout)["engines"]
+    assert (engine["precision"], engine["key"]["sm"]) == (auto, sm)
+    asked = made.device("build", bundle, "--precision", "fp16")
+    assert asked.returncode == (0 if auto == "fp16" else 2)
+    if auto == "fp32":
+        assert "FP16 is not fast on this chip: SM 6.1 has FP32 and INT8" in asked.stderr
+        assert engine["warnings"] == ["built in FP32: SM 6.1 has FP32 and INT8"]
+
+
 def test_progress_shows_on_a_terminal_and_is_cleared(tmp_path):
     made = board(tmp_path, tensorrt="10.3", cudart=False, EMULATED_BUILD_SECONDS=3)
     bundle = write_bundle(tmp_path / "net.edge")

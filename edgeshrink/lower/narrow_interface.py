@@ -1,7 +1,8 @@
-"""Inputs and outputs of int64 and double -> int32 and float, with a Cast behind or before each.
+"""Inputs and outputs of types that the parser narrows, declared so, with a Cast behind or before each.
 
 TensorRT before 9 binds int64 inputs and outputs as int32 whatever the file says (onnx-tensorrt, Changelog.md,
-9.0 EA), and its parser narrows double to float (operators.md). A file that says so itself is not misread.
+9.0 EA), and every parser narrows double to float (operators.md); its table tells. A file that says so itself
+is not misread.
 What is computed between stays as it was: the parser narrows that, and lint tells where it does not fit.
 """
 
@@ -15,20 +16,21 @@ from edgeshrink.lower.target import Target
 __all__ = ["NARROWER", "NarrowInterface", "narrow_types"]
 
 NARROWER = {ir.DataType.INT64: ir.DataType.INT32, ir.DataType.DOUBLE: ir.DataType.FLOAT}
-FIRST_WIDE = (9, 0)  # TensorRT
 
 
 def narrow_types(graph: ir.Graph, target: Target) -> dict[str, ir.DataType]:
     """What the pass makes of the inputs and outputs of `graph`: the new type of each that it changes."""
-    parser = target.parser
-    if parser is None or tuple(int(part) for part in parser.version.split(".")[:2]) >= FIRST_WIDE:
-        return {}
+    narrowed = target.parser.narrowed if target.parser is not None else {}
     values = (*(value for value in graph.inputs if value.name not in graph.initializers), *graph.outputs)
-    return {value.name or "": NARROWER[value.dtype] for value in values if value.dtype in NARROWER}
+    return {
+        value.name or "": NARROWER[value.dtype]
+        for value in values
+        if value.dtype in NARROWER and value.dtype.name in narrowed
+    }
 
 
 class NarrowInterface(ir.passes.InPlacePass):
-    """Fires on graph inputs and outputs of the two types, for TensorRT before 9; names and shapes are kept.
+    """Fires on graph inputs and outputs of the two types, where the parser narrows them; names stay.
 
     Attributes:
         warnings: What the user must know, one sentence an input or output that changed its type.

@@ -1,4 +1,4 @@
-"""Inputs and outputs as TensorRT before 9 binds them."""
+"""Inputs and outputs of types that the parser narrows."""
 
 from __future__ import annotations
 
@@ -72,8 +72,12 @@ def test_narrow_interfaces_stay(text: str) -> None:
     assert not narrowed(parse(text, 13)).warnings
 
 
-def test_interfaces_stay_wide_where_tensorrt_binds_them_wide() -> None:
-    assert not narrowed(parse(TEXT, 13, one=np.array([1])), "10.3.0").warnings
+def test_integers_stay_wide_where_tensorrt_binds_them_wide_and_double_is_float_everywhere() -> None:
+    model = parse(TEXT, 13, one=np.array([1]))
+    narrowed(model, "10.3.0")
+    assert [value.dtype.name for value in model.graph.inputs] == ["INT64", "FLOAT", "FLOAT"]
+    cpu = NarrowInterface(Target.of(replace(NANO, runtime="onnxruntime", tensorrt=None), 13))
+    assert not cpu(parse(TEXT, 13, one=np.array([1]))).modified
 
 
 def test_a_copy_of_the_model_keeps_its_types() -> None:

@@ -223,6 +223,7 @@ def test_files_that_hold_its_weights_count_as_the_model(on_board, tmp_path):
     weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights), weights.name))
     path = str(tmp_path / "m.onnx")
     onnx.save(model, path, save_as_external_data=True, location="m.bin", size_threshold=0)
+    assert open_engine(path).built
     first = planning.make_plan(path).key
     data = (tmp_path / "m.bin").read_bytes()
     (tmp_path / "m.bin").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))

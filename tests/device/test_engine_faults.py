@@ -1,5 +1,6 @@
 """What goes wrong in the middle of a build: power, signals, a full disk, another build. No halves stay."""
 
+import hashlib
 import json
 import os
 import signal
@@ -7,10 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 from edgeshrink_device import DeviceError, InputError
 from edgeshrink_device.engines.cache import open_engine
+from edgeshrink_device.engines.interruption import Interruption
 from edgeshrink_device.engines.lock import NAME, FolderLock
 
 from tests.emulated_jetson.board import board
@@ -123,6 +126,27 @@ def test_a_second_build_does_not_start_and_a_killed_one_is_told(tmp_path, starte
     assert files(bundle / "engines") == ["model-fp16.engine", "model-fp16.json", "timing.cache"]
 
 
+def test_a_build_that_dies_at_any_moment_leaves_nothing_that_is_believed(tmp_path):
+    made = board(tmp_path, tensorrt="8.2", cudart=False)
+    bundle = write_bundle(tmp_path / "net.edge")
+    words = [sys.executable, "-m", "edgeshrink_device", "build", str(bundle), "--force"]
+    random = Random(0)
+    for _ in range(8):
+        process = subprocess.Popen(
+            words, env=made.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        time.sleep(random.uniform(0.05, 1.2))
+        process.kill()
+        process.communicate()
+    done = made.device("build", bundle, "--json")
+    assert (done.stderr, done.returncode) == ("", 0)
+    (engine,) = json.loads(done.stdout)["engines"]
+    data = Path(engine["path"]).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == engine["engine"]["sha256"]
+    done = made.device("build", bundle, "--force")
+    assert files(bundle / "engines") == ["model-fp16.engine", "model-fp16.json", "timing.cache"]
+
+
 @pytest.mark.parametrize("version", ["8.2", "10.3", None])
 def test_an_interruption_leaves_nothing(version, tmp_path, started):
     """8.2 cannot be asked to stop, 10.3 can, and None is trtexec, a process of its own."""
@@ -137,6 +161,32 @@ def test_an_interruption_leaves_nothing(version, tmp_path, started):
     assert b"Traceback" not in err
     assert out == b""
     assert files(bundle / "engines") == []
+
+
+def test_an_interruption_is_raised_once_the_builder_is_back():
+    before = signal.getsignal(signal.SIGINT)
+
+    def build():
+        with Interruption(lambda: None) as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interruption.asked.wait(SOON_S)
+            return "what the builder gave"
+
+    with pytest.raises(KeyboardInterrupt):
+        build()
+    assert signal.getsignal(signal.SIGINT) is before
+    with Interruption(lambda: None) as interruption:
+        assert not interruption.asked.is_set()
+
+
+def test_an_interruption_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption(lambda: None) as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert not interruption.asked.is_set()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("version", ["8.2", "10.3", None])

@@ -20,7 +20,7 @@ PATIENCE_S = 2.0
 class Interruption:
     """Within the `with` block SIGINT is answered; leaving it raises KeyboardInterrupt if one came.
 
-    Outside of the main thread, where Python takes no signals, it does nothing.
+    Outside of the main thread, where Python takes no signals, and where SIGINT is ignored it does nothing.
 
     Args:
         clean: Called before the process is ended.
@@ -33,7 +33,8 @@ class Interruption:
         self._watching = False
 
     def __enter__(self):
-        if threading.current_thread() is not threading.main_thread():
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # in the background of a shell
+        if ignored or threading.current_thread() is not threading.main_thread():
             return self
         self._read, write = os.pipe()
         os.set_blocking(write, False)

@@ -93,9 +93,9 @@ def _error(code, message, index, outline):
 
 def _refused(model, errors):
     findings = _findings(model)
-    for error in errors:
-        finding = findings.get(error["node"], {}) if error["node"] else {}
-        error["module"] = error["module"] or finding.get("module") or None
+    for error in errors if findings is not None else ():
+        finding = findings.get(error["node"], {})
+        error["module"] = error["module"] or finding.get("module") or _module_in(error["node"])
         error["what_to_do"] = finding.get("what_to_do") or error["what_to_do"]
     lines = [_line(error) for error in errors[:MOST_LINES]]
     if len(errors) > MOST_LINES:
@@ -117,10 +117,23 @@ def _line(error):
 
 
 def _findings(model):
-    """{node: finding} of the lint in the manifest beside the model; empty where there is none."""
+    """{node: finding} of the lint in the manifest beside the model; None where there is no manifest."""
     try:
         path = os.path.join(os.path.dirname(os.path.abspath(model)), "manifest.json")
         with open(path, encoding="utf-8") as file:
-            return {finding["node"]: finding for finding in json.load(file)["lint"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+            return {finding["node"]: finding for finding in json.load(file).get("lint", [])}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _module_in(name):
+    """The module that a bundle names its nodes after: "layer1/0/conv1/Conv" is layer1.0.conv1.
+
+    In "/layer1/layer1.0/Conv", as torch's older exporter writes it, members bear their list's name.
+    """
+    words = []
+    for word in (name or "").strip("/").split("/")[:-1]:
+        if words and word.startswith(words[-1] + "."):
+            words.pop()
+        words.append(word)
+    return ".".join(words) or None

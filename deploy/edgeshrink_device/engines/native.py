@@ -37,11 +37,10 @@ def _serialized(plan, log, workspace, progress, interruption):
     trt, has = plan.trt, features(plan.trt)
     trt.init_libnvinfer_plugins(log, "")  # the parser makes plugins of some operators
     builder = make_builder(trt)
-    explicit = 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH) if has.explicit_batch else 0
     config = builder.create_builder_config()
     cache = _use_timing_cache(config, plan)
     log.take()  # that a timing cache does not fit is no fault of the model
-    network = builder.create_network(explicit)
+    network = builder.create_network(_network_flags(trt, has))
     parser = trt.OnnxParser(network, log)
     _parse(plan, parser, log)
     _limit(trt, config, has, workspace)
@@ -67,6 +66,11 @@ def _serialized(plan, log, workspace, progress, interruption):
         raise refusal.refused_by_builder(plan.model, log.take()[0])
     _keep_timing_cache(config, plan, cache)
     return serialized
+
+
+def _network_flags(trt, has):
+    """Networks from ONNX files have an explicit batch; where there is no flag for it, they all have."""
+    return 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH) if has.explicit_batch else 0
 
 
 def _parse(plan, parser, log):

@@ -11,7 +11,6 @@ __all__ = ["SCHEMA_VERSION", "Results", "Session", "build", "gather"]
 
 SCHEMA_VERSION = 1
 SWAPPED = 1 << 20  # bytes more in swap that are worth a word
-NO_LAYERS = "times of single layers are not taken: they would change the times of the whole"
 
 Session = namedtuple(
     "Session",
@@ -22,10 +21,13 @@ source and why that one, idle windows of a counter, the `Trace` of a source that
 session began, (thermal, its reason), what `memory.state` told (before, after), and the profile's
 `session`."""
 
-Results = namedtuple("Results", ["opened", "warm_ups", "blocks", "times_ms", "memory", "added", "turns"])
+Results = namedtuple(
+    "Results",
+    ["opened", "warm_ups", "blocks", "times_ms", "gpu_times_ms", "memory", "added", "turns", "layers"],
+)
 Results.__doc__ = """What one model's workers answered: to open (in the first launch), to warm_up (in each),
-all blocks and times in order, the memory of the launch that peaked highest, bytes the device used more with
-the model loaded (one a launch), and its loads."""
+all blocks and times in order (the GPU's: none without one), the memory of the launch that peaked highest,
+bytes the device used more with the model loaded (one a launch), its loads, and to layers."""
 
 Energy = namedtuple("Energy", ["figures", "reason", "trace", "trace_reason", "warnings"])
 Energy.__doc__ = """The profile's `energy_mj` and `power_trace`, why either is None, and warnings."""
@@ -40,16 +42,19 @@ def gather(launches, index):
         [launch.warm_up[index] for launch in launches],
         [block for launch in launches for block in launch.blocks[index]],
         [time for answer in finished for time in answer["times_ms"]],
+        [time for answer in finished for time in answer["gpu_times_ms"]],
         max(memories, key=lambda memory: memory["process_peak"] or 0),
         [launch.added[index] for launch in launches],
         [turn for launch in launches for turn in launch.turns[index]],
+        launches[-1].layers[index],
     )
 
 
 def build(target, results, session):
     """The profile of one model as a JSON-able dict."""
     opened, times = results.opened, results.times_ms
-    summary = stats.summarize(times, stats.group_runs(results.blocks), seed=session.about["seed"])
+    groups, seed = stats.group_runs(results.blocks), session.about["seed"]
+    summary = stats.summarize(times, groups, seed=seed)
     energy = _energy(session, results)
     thermal, no_thermal = session.thermal
     return {
@@ -59,8 +64,8 @@ def build(target, results, session):
         "model": _model(target, opened),
         "latency_ms": {
             "end_to_end": dict(summary, times_ms=times),
-            "gpu": None,
-            "gpu_reason": opened["gpu_reason"],
+            "gpu": _gpu(results, groups, seed),
+            "gpu_reason": None if results.gpu_times_ms else opened["gpu_reason"],
         },
         "throughput_per_s": 1000.0 / summary["mean"],
         "memory_bytes": _memory(results, session.memory, opened),
@@ -72,9 +77,10 @@ def build(target, results, session):
         "thermal_reason": no_thermal,
         "power_trace": energy.trace,
         "power_trace_reason": energy.trace_reason,
-        "layers": None,
-        "layers_reason": NO_LAYERS,
-        "warnings": _warnings(session, results.warm_ups) + energy.warnings,
+        "layers": results.layers["layers"],
+        "layers_method": results.layers["layers_method"],
+        "layers_reason": results.layers["layers_reason"],
+        "warnings": _warnings(session, results.warm_ups) + energy.warnings + opened["about"]["warnings"],
         "session": session.about,
         "warm_up": results.warm_ups,
         "histogram": stats.histogram(times),
@@ -82,9 +88,17 @@ def build(target, results, session):
     }
 
 
+def _gpu(results, groups, seed):
+    """The times between the GPU's events; None where there are none."""
+    times = results.gpu_times_ms
+    return dict(stats.summarize(times, groups, seed=seed), times_ms=times) if times else None
+
+
 def _energy(session, results):
     """From the counter at the blocks' edges, or from the samples of the loads."""
-    seed = session.about["seed"]
+    seed, impossible = session.about["seed"], results.opened["energy_reason"]
+    if impossible and session.source.name != "none":
+        return Energy(None, impossible, None, impossible, [])
     if session.trace is None:
         figures, reason = summarize_energy(
             session.source, session.why, results.blocks, session.idle, seed=seed
@@ -102,13 +116,15 @@ def _energy(session, results):
 
 
 def _device(session, opened):
-    facts = dict(session.facts, runner=session.runner, threads=session.about["threads"])
-    facts["software"] = dict(facts["software"], **opened["versions"])
-    return facts
+    told = dict(opened["about"]["device"])
+    software = dict(session.facts["software"], **opened["versions"])
+    software.update(told.pop("software", {}))
+    facts = dict(session.facts, runner=session.runner, threads=session.about["threads"], kind=opened["kind"])
+    return dict(facts, software=software, **told)
 
 
 def _model(target, opened):
-    return {
+    about = {
         "name": target.name,
         "file": os.path.basename(target.path),
         "sha256": files.sha256(target.path),
@@ -119,13 +135,14 @@ def _model(target, opened):
         "outputs": opened["outputs"],
         "fed_with": opened["fed_with"],
     }
+    return dict(about, **opened["about"]["model"])
 
 
 def _memory(results, states, opened):
     untold = "the system does not tell how much memory is in use"
     used, swap, free = ([state[key] for state in states] for key in ("used", "swap", "largest_free"))
     added = sorted(more for more in results.added if more is not None)
-    return dict(
+    about = dict(
         results.memory,
         device_total_used=_pair(used),
         device_total_used_reason=untold if None in used else None,
@@ -137,7 +154,10 @@ def _memory(results, states, opened):
         largest_free_reason="told on Jetson boards alone" if None in free else None,
         engine=None,
         engine_reason=opened["engine_reason"],
+        context=None,
+        context_reason=opened["engine_reason"],
     )
+    return dict(about, **opened["about"]["memory"])
 
 
 def _pair(values):
@@ -147,7 +167,7 @@ def _pair(values):
 def _warnings(session, warm_ups):
     facts, threads = session.facts, session.about["threads"]
     warnings = []
-    unsteady = sum(not warm_up["steady"] for warm_up in warm_ups)
+    unsteady = sum(warm_up["steady"] is False for warm_up in warm_ups)
     if unsteady:
         warnings.append("not steady after warm-up in {} of {} launches".format(unsteady, len(warm_ups)))
     if session.about["launches"] < stats.FEWEST_GROUPS:

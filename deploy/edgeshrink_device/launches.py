@@ -14,7 +14,7 @@ from edgeshrink_device.interleave import measure_rounds, sample_idle
 from edgeshrink_device.loads import measure_loads
 from edgeshrink_device.workers import Workers
 
-__all__ = ["LAUNCHES", "Launch", "run_launches"]
+__all__ = ["LAUNCHES", "Device", "Launch", "run_launches"]
 
 LAUNCHES = 8  # the 95% t factor is 2.4 for 8, 2.8 for 5, 2.3 for 10, and each costs a load
 ROUNDS = 4  # with 8 launches of 3 s in all, blocks of 0.1 s
@@ -26,11 +26,16 @@ Share.__doc__ = """What one launch has to do: its number, when the session began
 seconds and runs of timed work, at least."""
 
 Launch = namedtuple(
-    "Launch", ["opened", "warm_up", "blocks", "finished", "added", "turns", "idle", "device_used"]
+    "Launch", ["opened", "warm_up", "blocks", "finished", "added", "turns", "layers", "idle", "device_used"]
 )
 Launch.__doc__ = """One launch's answers, a list with one entry a model each: to open, warm_up, block and
-finish, bytes the device used more with it loaded (None where not known), and its loads; idle windows of a
-counter; bytes used on the device with everything loaded."""
+finish, bytes the device used more with it loaded (None where not known), its loads, and its layers (None but
+in the last launch); idle windows of a counter; bytes used on the device with everything loaded."""
+
+Device = namedtuple("Device", ["name", "options", "rounds"])
+Device.__new__.__defaults__ = (ROUNDS,)
+Device.__doc__ = """What the models run on: the runner's name, what `Runner.make` takes for each model, and in
+how many blocks a launch measures each."""
 
 
 def run_launches(targets, device, plan, meter, loads, tell, look):
@@ -38,7 +43,7 @@ def run_launches(targets, device, plan, meter, loads, tell, look):
 
     Args:
         targets: What to measure.
-        device: Name of the runner.
+        device: A `Device`.
         plan: `seconds`, `runs`, `launches`, `threads` and `seed`.
         meter: The power source, started.
         loads: Which loads to run for it: an `edgeshrink_device.loads.Loads`.
@@ -51,7 +56,7 @@ def run_launches(targets, device, plan, meter, loads, tell, look):
     began, count = time.perf_counter(), plan["launches"]
     launches = []
     for number in range(count):
-        share = Share(number, began, ROUNDS, plan["seconds"] / count, math.ceil(plan["runs"] / count))
+        share = Share(number, began, device.rounds, plan["seconds"] / count, math.ceil(plan["runs"] / count))
         part = _Part(targets, tell, number, count)
         launches.append(_launch(targets, device, plan, share, meter, loads, part, look))
         look()
@@ -66,7 +71,9 @@ def _launch(targets, device, plan, share, meter, loads, part, look):
             index = (step + share.launch) % len(targets)
             part.tell("load", 0.0, 0.2)(index, step / len(targets))
             before = memory.pick().device_used()
-            opened[index] = _open(workers[index], targets[index], device, plan, first)
+            opened[index] = _open(
+                workers[index], targets[index], device.name, device.options[index], plan, first
+            )
             part.tell("warm up", 0.0, 0.2)(index, (step + 0.5) / len(targets))
             warmed[index] = workers[index].ask(
                 "warm_up", limit_s=FIRST_WARM_UP_S if first else NEXT_WARM_UP_S
@@ -79,17 +86,19 @@ def _launch(targets, device, plan, share, meter, loads, part, look):
         turns = measure_loads(workers, share.launch, loads, part.tell("power", half, 1.0), look)
         idle += sample_idle(meter) if last else []
         finished = [worker.ask("finish") for worker in workers]
-    return Launch(opened, warmed, blocks, finished, added, turns, idle, used)
+        layers = [worker.ask("layers") if last else None for worker in workers]
+    return Launch(opened, warmed, blocks, finished, added, turns, layers, idle, used)
 
 
 def _more(before, after):
     return None if before is None or after is None else after - before
 
 
-def _open(worker, target, device, plan, check):
+def _open(worker, target, device, options, plan, check):
     return worker.ask(
         "open",
         device=device,
+        options=options,
         model=target.path,
         threads=plan["threads"],
         samples=target.samples,

@@ -24,13 +24,14 @@ class Measurement:
     The methods named in `COMMANDS` take and return what JSON can carry.
     """
 
-    COMMANDS = ("open", "warm_up", "block", "load", "finish")
+    COMMANDS = ("open", "warm_up", "block", "load", "finish", "layers")
 
     def __init__(self):
-        self._times = array("d")
+        self._times, self._gpu_times = array("d"), array("d")
+        self._runner = None
         self._last_s = 0.0
 
-    def open(self, device, model, threads, samples, seed, check):
+    def open(self, device, model, threads, samples, seed, check, options=None):
         """Load the model and check it against the samples.
 
         Args:
@@ -40,12 +41,13 @@ class Measurement:
             samples: Path of an .npz, or None for random inputs.
             seed: Seed of the random inputs.
             check: Whether to compare the outputs with those of the samples.
+            options: What the runner's `make` takes.
 
         Returns:
             `inputs`, `outputs`, `versions`, `parity`, `parity_reason`, `fed_with`, `batch` and what the
             runner says of itself.
         """
-        self._runner = runner = RUNNERS.get(device)()
+        self._runner = runner = RUNNERS.get(device).make(options)
         versions = runner.prepare()
         arrays = read_samples(samples) if samples else None
         self._memory = memory.pick()
@@ -63,12 +65,17 @@ class Measurement:
             "fed_with": "samples" if arrays else "random numbers, seed {}".format(seed),
             "batch": batch,
             "emulated": runner.emulated,
+            "kind": runner.kind,
             "gpu_reason": runner.gpu_reason,
             "engine_reason": runner.engine_reason,
+            "energy_reason": runner.energy_reason,
+            "about": runner.about(),
         }
 
     def warm_up(self, limit_s):
         """Run until steady, at most about `limit_s` seconds; see `edgeshrink_device.warmup`."""
+        if self._runner.times_itself:
+            return self._warm_up_itself()
         return warm_up(self._run_once, limit_s)
 
     def block(self, seconds, runs):
@@ -77,6 +84,8 @@ class Measurement:
         Returns:
             `runs` timed, their `seconds`, and the `lead_in_runs` before them.
         """
+        if self._runner.times_itself:
+            return self._block_itself(seconds, runs)
         lead_in = self._lead_in()
         run, clock, next_feed, keep = (
             self._runner.run,
@@ -84,6 +93,7 @@ class Measurement:
             self._next_feed,
             self._times.append,
         )
+        gpu_seconds, keep_gpu = self._runner.gpu_seconds, self._gpu_times.append
         done, total = 0, 0.0
         gc.disable()
         try:
@@ -93,6 +103,8 @@ class Measurement:
                 run(feed)
                 took = clock() - start
                 keep(took)
+                if gpu_seconds is not None:
+                    keep_gpu(gpu_seconds())
                 total += took
                 done += 1
         finally:
@@ -118,7 +130,7 @@ class Measurement:
         return {"marks": marks}
 
     def finish(self):
-        """Every time measured (`times_ms`) and the process's `memory`, bytes."""
+        """Every time measured (`times_ms`, `gpu_times_ms`) and the process's `memory`, bytes."""
         now, peak_before = self._before
         peak = self._memory.process_peak()
         known = None not in (now, peak_before, peak) and peak > peak_before
@@ -132,9 +144,33 @@ class Measurement:
                 else "the process was at its peak before the model was loaded",
             },
             "times_ms": [round(seconds * 1000, 6) for seconds in self._times],
+            "gpu_times_ms": [round(seconds * 1000, 6) for seconds in self._gpu_times],
         }
 
+    def layers(self):
+        """`layers` and `layers_method`, or None and `layers_reason`; nothing is measured after it."""
+        found, words = self._runner.layers(self._next_feed())
+        method, reason = (None, words) if found is None else (words, None)
+        return {"layers": found, "layers_method": method, "layers_reason": reason}
+
+    def close(self):
+        """Give back what the runner took."""
+        if self._runner is not None:
+            self._runner.close()
+
+    def _warm_up_itself(self):
+        """Runners that time themselves warm up before each block."""
+        return {"runs": 0, "seconds": 0.0, "steady": None, "median_ms": None}
+
+    def _block_itself(self, seconds, runs):
+        feed = self._next_feed() if self._fed else None
+        pairs = self._runner.run_many(seconds, runs, feed)
+        self._times.extend(pair[0] for pair in pairs)
+        self._gpu_times.extend(pair[1] for pair in pairs)
+        return {"runs": len(pairs), "seconds": sum(pair[0] for pair in pairs), "lead_in_runs": 0}
+
     def _feeds(self, arrays, inputs, outputs, seed, check):
+        self._fed = arrays is not None
         if arrays is None:
             sizes = inputs[0].sizes() if inputs else ()
             return random_feeds(inputs, seed), None, sizes[0] if sizes else 1
@@ -142,7 +178,10 @@ class Measurement:
         if expected is None or not check:
             return feeds, None, batch
         names = [spec.name for spec in outputs]
-        checked = parity.check(self._runner.run, feeds, expected, names, len(feeds) * batch)
+        some = feeds[: self._runner.most_checked]
+        checked = parity.check(
+            self._runner.run, some, expected, names, len(some) * batch, self._runner.precision
+        )
         return feeds, checked, batch
 
     def _run_once(self):

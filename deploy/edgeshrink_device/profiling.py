@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 from edgeshrink_device import machine, power
 from edgeshrink_device.errors import InputError
-from edgeshrink_device.launches import LAUNCHES, run_launches
+from edgeshrink_device.inference.preparing import EngineOptions, prepare, refuse
+from edgeshrink_device.launches import LAUNCHES, ROUNDS, Device, run_launches
 from edgeshrink_device.loads import plan_loads
-from edgeshrink_device.runners import require_runner
+from edgeshrink_device.runners import RUNNERS, require_runner
 from edgeshrink_device.sampler import Sampler
 from edgeshrink_device.targets import find_targets
 from edgeshrink_device.thermal import Thermal
@@ -28,13 +29,14 @@ def profile_models(
     samples=None,
     baseline=True,
     seed=0,
+    engines=None,
     progress=None,
 ):
     """Measure models side by side; nothing is written.
 
     Args:
         paths: Bundle folders (their baseline.onnx and model.onnx, in that order) and model files.
-        device: Runner to measure on; "cpu" is ONNX Runtime.
+        device: Runner to measure on; "cpu" is ONNX Runtime, "jetson" TensorRT on this board's GPU.
         seconds: Timed work of each model in all launches together, at least, s.
         runs: Timed runs of each model in all launches together, at least.
         launches: How many fresh processes each model is measured in. Two processes of one model differ by a
@@ -47,6 +49,8 @@ def profile_models(
         samples: Path of an .npz to feed instead of the bundles' own samples.
         baseline: Whether a bundle's baseline.onnx is measured beside its model.onnx.
         seed: Seed of random inputs and of the resampling.
+        engines: For "jetson" and "tensorrt": an `inference.preparing.EngineOptions`. Engines that are not there
+            are built first.
         progress: Called as progress(model_name, phase, fraction of the whole call done).
 
     Returns:
@@ -59,7 +63,10 @@ def profile_models(
     """
     _check_numbers(seconds, runs, launches, threads, load_seconds or 0)
     require_runner(device, machine.board())
-    targets = find_targets(paths, device, samples, baseline)
+    targets, engines = find_targets(paths, device, samples, baseline), engines or EngineOptions()
+    runs_engines = RUNNERS.get(device).runs_engines
+    if not runs_engines:
+        refuse(engines, device)
     metered = power.choose(power_source)
     plan = {
         "id": uuid.uuid4().hex,
@@ -71,7 +78,15 @@ def profile_models(
         "threads": threads,
         "seed": seed,
     }
-    return _measure(targets, device, plan, metered, progress or (lambda model, phase, fraction: None))
+    options = prepare(targets, engines) if runs_engines else [None] * len(targets)
+    made_of = Device(device, options, _rounds(options))
+    return _measure(targets, made_of, plan, metered, progress or (lambda model, phase, fraction: None))
+
+
+def _rounds(options):
+    """One block a launch where each is a process of trtexec's that loads the engine anew."""
+    alone = any(each and each["engine"]["key"]["built_with"] == "trtexec" for each in options)
+    return 1 if alone else ROUNDS
 
 
 def _measure(targets, device, plan, metered, tell):
@@ -81,13 +96,14 @@ def _measure(targets, device, plan, metered, tell):
     facts, thermal, before = machine.facts(), Thermal(), memory.state()
     began = time.perf_counter()
     with _started(source) as sampler:
-        loads = plan_loads(source, plan["load_seconds"], plan["launches"])
+        none = device.rounds == 1  # no energy is told then, see `TrtexecRunner.energy_reason`
+        loads = plan_loads(source, 0 if none else plan["load_seconds"], plan["launches"])
         launches = run_launches(targets, device, plan, source, loads, tell, thermal.look)
     idle = [window for launch in launches for window in launch.idle]
     after = dict(memory.state(), used=launches[-1].device_used)
     trace = sampler.trace() if sampler else None
     session = document.Session(
-        facts, device, source, why, idle, trace, began, thermal.read(), (before, after), plan
+        facts, device.name, source, why, idle, trace, began, thermal.read(), (before, after), plan
     )
     return [document.build(target, document.gather(launches, i), session) for i, target in enumerate(targets)]
 

@@ -112,7 +112,22 @@ def _step(spec, array):
         raise InputError(
             "samples of input '{}' are {}, the model takes {}".format(spec.name, array.dtype, spec.dtype)
         )
+    _check_range(spec, array)
     return 1 if stacked else (spec.shape[0] or 1)
+
+
+def _check_range(spec, array):
+    """Whole numbers that the model's narrower type does not hold would come in as others."""
+    kinds = (array.dtype.kind, np.dtype(spec.dtype).kind)
+    if set(kinds) <= set("iu") and array.size and not np.can_cast(array.dtype, spec.dtype):
+        limits = np.iinfo(spec.dtype)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise InputError(
+                "samples of input '{}' reach from {} to {}, it is computed as {}".format(
+                    spec.name, array.min(), array.max(), spec.dtype
+                ),
+                "Give samples whose whole numbers fit.",
+            )
 
 
 def _output_step(spec, array, held, step):

@@ -4,7 +4,8 @@ from edgeshrink_device.stats import ratio_interval
 
 __all__ = ["describe", "ratios"]
 
-HEADINGS = ("model", "median", "95% interval", "p90", "p99", "peak memory", "energy")
+HEADINGS = ("model", "median", "95% interval", "p90", "p99", "GPU median", "peak memory", "energy")
+GPU = HEADINGS.index("GPU median")
 
 
 def ratios(profiles):
@@ -36,7 +37,9 @@ def describe(profiles, paths):
 
 def _table(profiles):
     rows = [HEADINGS] + [_row(profile) for profile in profiles]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    if not any(profile["latency_ms"]["gpu"] for profile in profiles):
+        rows = [row[:GPU] + row[GPU + 1 :] for row in rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     aligned = [
         [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
         for row in rows
@@ -46,6 +49,7 @@ def _table(profiles):
 
 def _row(profile):
     latency, energy = profile["latency_ms"]["end_to_end"], profile["energy_mj"]
+    gpu = profile["latency_ms"]["gpu"]
     word = " EMULATED" if profile["emulated"] else ""
     return (
         profile["model"]["name"] + word,
@@ -53,6 +57,7 @@ def _row(profile):
         "{} to {}".format(*(_number(value) for value in latency["ci95"])),
         _milliseconds(latency["p90"]),
         _milliseconds(latency["p99"]),
+        _milliseconds(gpu["median"]) if gpu else "not measured",
         _megabytes(profile["memory_bytes"]["process_peak"]),
         "{} mJ".format(_number(energy["total"]["mean"])) if energy else "not measured",
     )
@@ -78,6 +83,8 @@ def _notes(profiles):
         )
     ]
     for profile in profiles:
+        if profile["model"].get("engine"):
+            notes.append(_engine(profile))
         if profile["energy_reason"]:
             notes.append("energy not measured: {}".format(profile["energy_reason"]))
         else:
@@ -88,6 +95,19 @@ def _notes(profiles):
             notes.append("parity not checked: {}".format(profile["parity_reason"]))
         notes += ["warning: " + warning for warning in profile["warnings"]]
     return list(dict.fromkeys(notes))
+
+
+def _engine(profile):
+    model, memory = profile["model"], profile["memory_bytes"]
+    context = "" if memory["context"] is None else ", {} to run".format(_megabytes(memory["context"]))
+    return "{}: engine of {}{}, {}, through {}{}".format(
+        model["name"],
+        _megabytes(memory["engine"]),
+        context,
+        model["precision"],
+        profile["device"]["through"],
+        ", as a CUDA graph" if profile["device"]["cuda_graph"] else "",
+    )
 
 
 def _above_idle(profile):

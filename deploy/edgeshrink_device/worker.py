@@ -13,30 +13,50 @@ import traceback
 
 from edgeshrink_device.errors import DeviceError
 
-__all__ = ["main"]
+__all__ = ["die_with_parent", "main", "serve"]
 
 PR_SET_PDEATHSIG = 1
+INTERRUPTED = 130
 
 
 def main():
-    """Serve requests {"command", "arguments"} from stdin until it closes."""
+    """Serve requests to a `Measurement` from stdin until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    _die_with_parent()
+    serve(_measurement)
+
+
+def serve(make):
+    """Answer requests {"command", "arguments"} from stdin until it closes.
+
+    Args:
+        make: Makes what answers them: an object whose methods named in `COMMANDS` take and return what JSON
+            can carry. Called when stdout is private.
+    """
+    die_with_parent()
     replies = _private_stdout()
+    handler = make()
+    try:
+        for line in iter(sys.stdin.readline, ""):
+            reply = _answer(handler, json.loads(line))
+            replies.write(json.dumps(reply) + "\n")
+            replies.flush()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    finally:
+        getattr(handler, "close", int)()
+
+
+def _measurement():
     from edgeshrink_device.measuring import Measurement  # after stdout is private: numpy may print
 
-    measurement = Measurement()
-    for line in iter(sys.stdin.readline, ""):
-        reply = _answer(measurement, json.loads(line))
-        replies.write(json.dumps(reply) + "\n")
-        replies.flush()
+    return Measurement()
 
 
-def _answer(measurement, request):
+def _answer(handler, request):
     try:
-        if request["command"] not in measurement.COMMANDS:
+        if request["command"] not in handler.COMMANDS:
             raise DeviceError("the worker knows no command '{}'".format(request["command"]))
-        return {"result": getattr(measurement, request["command"])(**request["arguments"])}
+        return {"result": getattr(handler, request["command"])(**request["arguments"])}
     except DeviceError as error:
         return {"error": {"message": error.message, "hint": error.hint, "exit_status": error.exit_status}}
     except Exception as error:
@@ -50,7 +70,7 @@ def _private_stdout():
     return replies
 
 
-def _die_with_parent():
+def die_with_parent():
     """Ask Linux to kill this process when its parent dies; elsewhere the closing of stdin must do."""
     parent = os.getppid()
     try:

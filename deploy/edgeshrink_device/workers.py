@@ -9,15 +9,16 @@ import tempfile
 
 from edgeshrink_device.errors import DeviceError
 
-__all__ = ["Workers"]
+__all__ = ["Worker", "Workers"]
 
+UNASKED_S = 1.0  # a terminal tells the whole group: this process has its signal, too
 BOOT = """
 import sys
 if sys.path and sys.path[0] == "":
     del sys.path[0]
 if {root!r} not in sys.path:
     sys.path.insert(0, {root!r})
-from edgeshrink_device.worker import main
+from edgeshrink_device.{module} import main
 main()
 """
 
@@ -36,7 +37,7 @@ class Workers:
     def __enter__(self):
         try:
             for name in self._names:
-                self._workers.append(_Worker(name))
+                self._workers.append(Worker(name))
         except BaseException:
             self.__exit__()
             raise
@@ -47,17 +48,23 @@ class Workers:
             worker.kill()
 
 
-class _Worker:
-    """A running worker process."""
+class Worker:
+    """A running worker process.
 
-    def __init__(self, name):
+    Args:
+        name: What it works on, for messages.
+        module: The module of this package whose `main` it runs.
+        shown: Whether what it draws on stderr is for the user, where that is a terminal.
+    """
+
+    def __init__(self, name, module="worker", shown=False):
         self.name = name
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, closed by kill
         self._process = subprocess.Popen(
-            [sys.executable, "-c", BOOT.format(root=_import_root())],
+            [sys.executable, "-c", BOOT.format(root=_import_root(), module=module)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._log,
+            stderr=None if shown and sys.stderr.isatty() else self._log,
             env=_environment(),
         )
 
@@ -85,6 +92,19 @@ class _Worker:
         if "error" in reply:
             raise _failure(self.name, reply["error"])
         return reply["result"]
+
+    def end(self, patience_s):
+        """Let a process that answers SIGINT itself clean up: wait for it, and after a while send it one.
+
+        Args:
+            patience_s: How long to wait for it then, seconds.
+        """
+        for seconds in (UNASKED_S, patience_s):
+            try:
+                self._process.wait(seconds)
+                return
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGINT)
 
     def kill(self):
         """End the process now and wait until it is gone."""

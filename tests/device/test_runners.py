@@ -15,10 +15,14 @@ def test_a_jetson_is_not_found_on_another_machine(board):
         require_runner("jetson-nano", board)
 
 
-def test_on_a_jetson_it_says_that_the_gpu_cannot_be_measured_yet():
-    with pytest.raises(InputError, match="not built yet") as caught:
-        require_runner("jetson", "NVIDIA Jetson Nano Developer Kit")
-    assert "--device cpu" in caught.value.hint
+def test_on_a_jetson_its_gpu_is_a_device():
+    require_runner("jetson", "NVIDIA Jetson Nano Developer Kit")
+
+
+def test_the_name_that_a_model_is_exported_for_is_no_device():
+    with pytest.raises(InputError, match="'jetson-nano' is what a model is exported for") as caught:
+        require_runner("jetson-nano", "NVIDIA Jetson Nano Developer Kit")
+    assert "--device jetson" in caught.value.hint
 
 
 def test_any_other_name_is_unknown():

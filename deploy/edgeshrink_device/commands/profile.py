@@ -3,6 +3,7 @@
 from edgeshrink_device import machine
 from edgeshrink_device.bar import Bar
 from edgeshrink_device.files import dumps, plan_outputs, write_all
+from edgeshrink_device.inference.preparing import EngineOptions
 from edgeshrink_device.launches import LAUNCHES
 from edgeshrink_device.power import SOURCES
 from edgeshrink_device.profiling import profile_models
@@ -32,6 +33,10 @@ def add(subparsers):
         metavar="S",
         help="load a model to sample its power, 0 for none (20 or more, by the source)",
     )
+    add_option("--precision", metavar="P", help="of engines: auto, fp32, fp16 or int8 (auto)")
+    add_option("--cuda-graph", action="store_true", help="run engines as CUDA graphs where they can be")
+    add_option("--engines", metavar="DIR", help="where engines are kept (engines, beside the model)")
+    add_option("--workspace", type=int, metavar="MIB", help="scratch memory of the builder of engines")
     add_option(
         "--samples", metavar="FILE.npz", help="inputs, and outputs to check, in place of the bundle's own"
     )
@@ -62,6 +67,7 @@ def run(options):
             samples=options.samples,
             baseline=not options.no_baseline,
             seed=options.seed,
+            engines=EngineOptions(options.precision, options.engines, options.workspace, options.cuda_graph),
             progress=bar,
         )
     write_all(profiles, paths)

@@ -24,15 +24,17 @@ def require_runner(name, board=None):
     Raises:
         InputError: There is no such runner; for a Jetson's name, what to do instead.
     """
-    if name.startswith("jetson") and name not in RUNNERS.names():
+    if name.startswith("jetson"):
         if board is None or "jetson" not in board.lower():
             raise InputError(
                 "this machine is no Jetson",
                 "Copy the bundle to the board, or measure here with --device cpu.",
             )
-        raise InputError(
-            "measuring on a Jetson's GPU is not built yet", "Its CPU is measured with --device cpu."
-        )
+        if name not in RUNNERS.names():
+            raise InputError(
+                "'{}' is what a model is exported for, not what it runs on".format(name),
+                "The board this runs on is --device jetson.",
+            )
     RUNNERS.get(name)
 
 
@@ -41,13 +43,36 @@ class Runner:
 
     Attributes:
         emulated: True when any part of the device is simulated; every figure then says so.
+        kind: What the times are those of: "cpu" or "gpu".
         gpu_reason: Why there are no GPU times.
         engine_reason: Why there is no engine of the device's own to weigh.
+        layers_reason: Why there are no times of layers.
+        energy_reason: Why no energy can be measured with this runner; None where it can.
+        runs_engines: Whether it runs engines that are built before anything is measured.
+        gpu_seconds: A function that tells the seconds of GPU time of the last run, or None without a GPU.
+        precision: What the model is computed in ("fp16"), or None: as in the file.
+        most_checked: How many feeds parity is checked with at most, where running one takes long; or None.
     """
 
     emulated = False
+    kind = "cpu"
     gpu_reason = ""
     engine_reason = ""
+    layers_reason = "times of single layers are not taken: they would change the times of the whole"
+    energy_reason = None
+    runs_engines = False
+    gpu_seconds = None
+    precision = None
+    most_checked = None
+
+    @classmethod
+    def make(cls, options=None):
+        """The runner for a model.
+
+        Args:
+            options: What `inference.preparing.prepare` gave, for runners that run engines.
+        """
+        return cls()
 
     def prepare(self):
         """Import the runtime, so that its memory counts as there before the model; returns its versions.
@@ -73,3 +98,30 @@ class Runner:
     def clock(self):
         """Seconds, monotonic."""
         return time.perf_counter()
+
+    def run_many(self, seconds, runs, feed):
+        """Run at least `seconds` and `runs`, for runners that time themselves: `times_itself` is then True.
+
+        Returns:
+            (end-to-end, GPU) seconds, a pair a run.
+        """
+        raise NotImplementedError
+
+    times_itself = False
+
+    def about(self):
+        """What the profile tells of this runner beyond its class: `model`, `memory`, `device`, `warnings`.
+
+        The first three are merged into the profile's objects of that name.
+        """
+        return {"model": {}, "memory": {}, "device": {}, "warnings": []}
+
+    def layers(self, feed):
+        """The profile's `layers` and how they were measured, in words; or None and why there are none.
+
+        Called last of all: what it changes in the runner disturbs no time.
+        """
+        return None, self.layers_reason
+
+    def close(self):
+        """Give back what `load` took."""

@@ -51,7 +51,7 @@ def view(address, dtype, shape):
 
 def launch(stream, work):
     """Do `work()` on a stream: now, or when the graph that the stream is capturing is launched."""
-    library = libcudart()
+    library = None if pycuda() else libcudart()  # the handles of PyCUDA's stand-in are mere numbers
     if library is None or not stream or not library.edgeshrink_emulated_is_capturing(ctypes.c_void_p(stream)):
         return work()
     callback = LAUNCH(lambda _: work())

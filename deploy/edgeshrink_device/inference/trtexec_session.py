@@ -1,0 +1,173 @@
+"""Engines run by trtexec, where TensorRT has no Python module: its exported times, outputs and layer times.
+
+Of --exportTimes one row is one inference: `computeMs` is what the GPU spends on it, `latencyMs` the copies and
+that (H2D + compute + D2H) without the time it waited for the inference before it. From TensorRT 11 on trtexec
+leaves the copies out, spins and runs graphs unless told otherwise; it is told.
+"""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+
+from edgeshrink_device.engines.trt import tidy
+from edgeshrink_device.engines.trtexec import LINE
+from edgeshrink_device.errors import DeviceError
+from edgeshrink_device.worker import die_with_parent
+
+__all__ = ["TrtexecSession", "read_outputs", "read_profile", "read_times"]
+
+WARM_UP_MS = 200
+FEW = 10
+BARE = r"(?<=[\s,\[:]){}(?=[\s,\]}}])"
+NOT_JSON = [
+    (BARE.format(was), word) for was, word in (("-?nan", "NaN"), ("-inf", "-Infinity"), ("inf", "Infinity"))
+]
+
+
+class TrtexecSession:
+    """An engine file that trtexec runs, one process a call.
+
+    Args:
+        program: An `engines.trtexec.Trtexec`.
+        engine: Path of the engine.
+        shapes: {input: sizes} of inputs with open sizes.
+        graph: Whether to run a CUDA graph.
+    """
+
+    def __init__(self, program, engine, shapes, graph=False):
+        options = program.options
+        self._words = [program.path, "--loadEngine=" + engine]
+        if shapes:
+            told = [
+                "{}:{}".format(_quoted(name), "x".join(map(str, shapes[name]))) for name in sorted(shapes)
+            ]
+            self._words.append("--shapes=" + ",".join(told))
+        self._words += ["--includeDataTransfers"] * ("--includeDataTransfers" in options)
+        self._words += ["--noSpinWait"] * ("--noSpinWait" in options)
+        if graph:
+            self._words += ["--useCudaGraph"] * ("--useCudaGraph" in options)
+        else:
+            self._words += ["--noCudaGraph"] * ("--noCudaGraph" in options)
+
+    def times(self, seconds, runs, feed):
+        """Run at least `seconds` and `runs`.
+
+        Args:
+            seconds: Wall time of measuring, after a warm-up of 0.2 s.
+            runs: Inferences.
+            feed: Arrays by input name, or None for trtexec's own random numbers.
+
+        Returns:
+            (end-to-end, GPU) seconds, a pair an inference.
+
+        Raises:
+            DeviceError: trtexec fails, or its times cannot be read.
+        """
+        measured = ["--warmUp={}".format(WARM_UP_MS), "--duration={:g}".format(seconds)]
+        return read_times(self._export("Times", [*measured, "--iterations={}".format(runs)], feed))
+
+    def outputs(self, feed):
+        """{output: float64 array} of one feed; raises as `times`."""
+        return read_outputs(self._export("Output", ["--warmUp=0", "--duration=0", "--iterations=1"], feed))
+
+    def layers(self, feed):
+        """[(layer, mean milliseconds)] and the number of runs; raises as `times`."""
+        words = ["--warmUp={}".format(WARM_UP_MS), "--duration=1", "--iterations={}".format(FEW)]
+        return read_profile(self._export("Profile", words, feed))
+
+    def _export(self, what, words, feed):
+        """The text of the file that --export<what> writes."""
+        with tempfile.TemporaryDirectory(prefix="edgeshrink-") as folder:
+            target = os.path.join(folder, "exported.json")
+            words = [*self._words, *words, "--export{}={}".format(what, target)]
+            if feed:
+                words.append("--loadInputs=" + ",".join(_written(feed, folder)))
+            _run(words)
+            try:
+                with open(target, encoding="utf-8") as file:
+                    return file.read()
+            except (OSError, ValueError) as error:
+                raise DeviceError("trtexec exported nothing that can be read: {}".format(error)) from error
+
+
+def read_times(text):
+    """(end-to-end, GPU) seconds of what --exportTimes wrote."""
+    rows = _rows(text)
+    try:
+        pairs = [(row["latencyMs"] / 1000.0, row["computeMs"] / 1000.0) for row in rows]
+    except (KeyError, TypeError) as error:
+        raise DeviceError("trtexec's times cannot be read: a row has no {}".format(error)) from error
+    if not pairs:
+        raise DeviceError("trtexec measured no inference")
+    return pairs
+
+
+def read_outputs(text):
+    """{output: float64 array} of what --exportOutput wrote."""
+    import numpy as np
+
+    found = {}
+    try:
+        for row in _rows(text):
+            sizes = [int(size) for size in str(row["dimensions"]).split("x") if size.isdigit()]
+            found[row["name"]] = np.array(row["values"], dtype=np.float64).reshape(sizes)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeviceError("trtexec's outputs cannot be read: {}".format(error)) from error
+    return found
+
+
+def read_profile(text):
+    """[(layer, mean milliseconds)] and the number of runs of what --exportProfile wrote."""
+    rows = _rows(text)
+    try:
+        return [(row["name"], row["averageMs"]) for row in rows if "name" in row], rows[0]["count"]
+    except (KeyError, TypeError, IndexError) as error:
+        raise DeviceError("trtexec's layer times cannot be read: {!r}".format(error)) from error
+
+
+def _rows(text):
+    """The JSON list; trtexec writes numbers that are none as C++ prints them."""
+    for pattern, word in NOT_JSON:
+        text = re.sub(pattern, word, text)
+    try:
+        rows = json.loads(text)
+    except ValueError as error:
+        raise DeviceError("what trtexec exported cannot be read: {}".format(error)) from error
+    return rows if isinstance(rows, list) else []
+
+
+def _written(feed, folder):
+    """Each array in a file, as --loadInputs wants it."""
+    for number, name in enumerate(sorted(feed)):
+        path = os.path.join(folder, "{}.bin".format(number))
+        feed[name].tofile(path)
+        yield "{}:{}".format(_quoted(name), path)
+
+
+def _quoted(name):
+    return "'{}'".format(name) if ":" in name else name
+
+
+def _run(words):
+    try:
+        done = subprocess.run(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
+            check=False,
+        )
+    except OSError as error:
+        raise DeviceError("{}: does not run: {}".format(words[0], error)) from error
+    if done.returncode == 0:
+        return
+    lines = map(LINE.match, done.stdout.decode("utf-8", "replace").splitlines())
+    errors = [tidy(line.group(2)) for line in lines if line and line.group(1) in "EF"]
+    status = "signal {}".format(-done.returncode) if done.returncode < 0 else "exit status 1"
+    raise DeviceError(
+        "trtexec does not run the engine: {}".format("; ".join(dict.fromkeys(errors)) or status),
+        "Build it again: edgeshrink build MODEL --force",
+    )

@@ -67,7 +67,8 @@ def _parser(prog):
 
 
 def _tell(message, hint, status):
-    sys.stderr.write("error: {}\n{}".format(message, hint + "\n" if hint else ""))
+    stop = "" if message.endswith((".", "!", "?", ":")) else "."
+    sys.stderr.write("error: {}{}\n{}".format(message, stop, hint + "\n" if hint else ""))
     return status
 
 

@@ -29,23 +29,23 @@ def model(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["profile", "{tmp}/modle.onnx"], "no such file or folder\nDid you mean '{tmp}/model.onnx'?"),
-        (["profile", "{tmp}/folder"], "a folder, but no bundle: it holds no model.onnx\nMake one with"),
+        (["profile", "{tmp}/modle.onnx"], "no such file or folder.\nDid you mean '{tmp}/model.onnx'?"),
+        (["profile", "{tmp}/folder"], "a folder, but no bundle: it holds no model.onnx.\nMake one with"),
         (["profile", "{tmp}/empty.onnx"], "empty.onnx: the file is empty"),
         (["profile", "{tmp}/corrupt.onnx"], "corrupt.onnx: ONNX Runtime cannot load it"),
         (["profile", "{tmp}/cut.onnx"], "cut.onnx: ONNX Runtime cannot load it"),
         (
             ["profile", "{tmp}/model.onnx", "--power", "rappl"],
-            "unknown power source 'rappl'\nDid you mean 'rapl'?",
+            "unknown power source 'rappl'.\nDid you mean 'rapl'?",
         ),
-        (["profile", "{tmp}/model.onnx", "--device", "cup"], "unknown device 'cup'\nDid you mean 'cpu'?"),
+        (["profile", "{tmp}/model.onnx", "--device", "cup"], "unknown device 'cup'.\nDid you mean 'cpu'?"),
         (["profile", "{tmp}/model.onnx", "--samples", "{tmp}/no.npz"], "no.npz: no such file or folder"),
         (["profile", "{tmp}/model.onnx", "--samples", "{tmp}/corrupt.onnx"], "cannot be read as samples"),
         (["profile", "{tmp}/model.onnx", "--threads", "0"], "threads must be at least 1, not 0"),
         (["profile", "{tmp}/model.onnx", "--seconds", "nan"], "seconds must be at least 0, not nan"),
         (
             ["profile", "{tmp}/model.onnx", "--runs", "many"],
-            "invalid int value: 'many'\nSee: edgeshrink_device",
+            "invalid int value: 'many'.\nSee: edgeshrink_device",
         ),
         (["profile"], "the following arguments are required"),
         (["profil"], "invalid choice: 'profil'"),
@@ -171,7 +171,7 @@ def test_ctrl_c_leaves_no_file_and_no_worker(whole_group, model, tmp_path):
     (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert (out, err) == ("", "error: interrupted; nothing was written\n")
+    assert (out, err) == ("", "error: interrupted; nothing was written.\n")
     assert names(tmp_path) == ["model.onnx"]
     wait_for(lambda: gone(children), "the end of the workers")
 

@@ -99,7 +99,7 @@ def test_the_command_line_works_without_numpy(python, tmp_path):
     assert "BUNDLE|MODEL.onnx" in run(python, "-m", "edgeshrink_device", "profile", "--help").stdout
     done = run(python, "-m", "edgeshrink_device", "profile", tmp_path / "none.onnx")
     assert done.returncode == 2
-    assert done.stderr == f"error: {tmp_path}/none.onnx: no such file or folder\n"
+    assert done.stderr == f"error: {tmp_path}/none.onnx: no such file or folder.\n"
 
 
 def test_facts_are_read_and_files_written_without_numpy(python, tmp_path):

@@ -157,7 +157,7 @@ def test_a_file_without_one_readable_line_fails_but_is_printed(capsys, tmp_path)
     assert main(["tegrastats", str(path)]) == 1
     told = capsys.readouterr()
     assert json.loads(told.out)["line"] == "hello"
-    assert told.err == f"error: {path}: no line of tegrastats in it\n"
+    assert told.err == f"error: {path}: no line of tegrastats in it.\n"
     path.write_text("")
     assert main(["tegrastats", str(path), "--csv"]) == 1
     assert "It is empty." in capsys.readouterr().err
@@ -187,7 +187,7 @@ def test_a_disk_that_is_full_is_told(python, log):
         done = subprocess.run(
             command(python, log), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=ENVIRONMENT
         )
-    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+    assert done.stderr == "error: the output cannot be written: No space left on device.\n"
     assert done.returncode == 1
 
 
@@ -226,7 +226,7 @@ def test_a_board_whose_program_ends_is_an_error_after_what_it_printed(python, mo
     assert [json.loads(line).get("ram_used_mb") for line in done.stdout.splitlines()] == [534, None]
     assert done.returncode == 1
     assert done.stderr == (
-        "error: tegrastats ended (exit status 3) after 2 lines\nIt said last: out of order\n"
+        "error: tegrastats ended (exit status 3) after 2 lines.\nIt said last: out of order\n"
     )
 
 
@@ -234,7 +234,7 @@ def test_without_a_file_and_without_a_board_the_error_says_what_to_give(python, 
     install(monkeypatch, tmp_path).unlink()
     done = run(python)
     assert done.returncode == 2
-    assert "this is no Jetson\nGive a log of tegrastats, or -" in done.stderr
+    assert "this is no Jetson.\nGive a log of tegrastats, or -" in done.stderr
     tree = tmp_path / "root" / "proc" / "device-tree"
     tree.mkdir(parents=True)
     (tree / "model").write_text("NVIDIA Jetson Nano Developer Kit")

@@ -1,7 +1,7 @@
 """The commands: one module each with `add(subparsers)`, listed here in the order of the help."""
 
-from edgeshrink_device.commands import build, profile, tegrastats
+from edgeshrink_device.commands import build, doctor, profile, tegrastats
 
 __all__ = ["COMMANDS"]
 
-COMMANDS = (build, profile, tegrastats)
+COMMANDS = (doctor, build, profile, tegrastats)

@@ -69,7 +69,7 @@ def boards(tmp_path, monkeypatch):
 
 def forget():
     sys.modules.pop("tensorrt", None)
-    cudart.library.cache_clear()
+    cudart._library.cache_clear()
 
 
 def files(folder):

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgeshrink_device import DeviceError, InputError
-from edgeshrink_device.engines import cudart, native, planning, precision, trtexec, workspace
+from edgeshrink_device.cuda import library
+from edgeshrink_device.engines import native, planning, precision, refusal, trtexec, workspace
 from edgeshrink_device.engines.cache import open_engine
 from edgeshrink_device.engines.onnx_outline import read_outline
 from edgeshrink_device.engines.refusal import BuildError
@@ -110,11 +111,20 @@ def test_a_parser_that_refuses_has_every_error_told_with_its_node_and_module(ver
 def test_the_manifests_lint_knows_better_what_to_do(on_board, tmp_path):
     on_board("8.2")
     finding = {"node": "y_node", "module": "head.last", "what_to_do": "Leave Blarg out."}
-    model = as_bundle(tmp_path, refused_model(), {"lint": [finding]})
+    data = refused_model().replace(b"a_node", b"n/a/Fl")
+    model = as_bundle(tmp_path, data, {"lint": [finding]})
     with pytest.raises(BuildError) as caught:
         open_engine(model)
     assert caught.value.errors[1]["what_to_do"] == "Leave Blarg out."
     assert caught.value.errors[1]["module"] == "head.0"  # the weight's own name
+    assert caught.value.errors[0]["module"] == "n.a"
+
+
+def test_modules_are_read_from_the_names_that_nodes_of_a_bundle_have():
+    assert refusal._module_in("layer1/0/conv1/Conv") == "layer1.0.conv1"
+    assert refusal._module_in("/layer1/layer1.0/conv1/Conv") == "layer1.0.conv1"
+    assert refusal._module_in("Conv_0") is None
+    assert refusal._module_in(None) is None
 
 
 def test_a_builder_that_gives_nothing_has_its_reasons_told(on_board, tmp_path):
@@ -393,15 +403,16 @@ def test_what_a_calibrator_raises_is_raised_again(tmp_path):
     bundle = write_bundle(tmp_path / "net.edge")
     done = made.device("build", bundle, "--precision", "int8")
     assert done.returncode == 1
-    assert "CUDA says: out of memory (2)" in done.stderr
+    assert "out of memory (2)" in done.stderr
     assert not list((bundle / "engines").glob("model*"))
     assert not list((bundle / "engines").glob("calibration*"))
 
 
 def test_calibration_without_cudas_library_says_what_is_missing(on_board, tmp_path, monkeypatch):
     on_board("8.6")
-    monkeypatch.setattr(cudart, "NAMES", ())
-    with pytest.raises(DeviceError, match="needs CUDA's runtime library"):
+    monkeypatch.setattr(library, "NAMES", ())
+    monkeypatch.setattr(library, "FOLDERS", ())
+    with pytest.raises(DeviceError, match="CUDA's runtime library"):
         open_engine(as_bundle(tmp_path), precision="int8")
 
 

@@ -5,10 +5,10 @@ small absolute part; everything else must be equal. How large the part is follow
 
 float32 on a CPU   2e-5: 2^-24 an operation, sums in another order
 fp32 on a GPU      2e-4: TF32 is off, but Winograd convolutions round some ten times more coarsely
-fp16               2e-2: 2^-11 = 5e-4 a rounding; over a hundred layers these add up like a random walk, tenfold;
-                   chips without tensor cores (Nano, TX2) sum in float16, too
-int8               1e-1: half a step of 1/127 is 4e-3, over a hundred layers 4e-2, and calibration cuts off the
-                   largest values. Whether a network still decides as before, labels tell better.
+fp16               2e-2: 2^-11 = 5e-4 a rounding; over a hundred layers these add up like a random walk,
+                   tenfold; chips without tensor cores (Nano, TX2) sum in float16, too
+int8               1e-1: half a step of 1/127 is 4e-3, over a hundred layers 4e-2, and calibration cuts off
+                   the largest values. Whether a network still decides as before, labels tell better.
 """
 
 import numpy as np

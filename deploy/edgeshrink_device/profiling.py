@@ -49,8 +49,8 @@ def profile_models(
         samples: Path of an .npz to feed instead of the bundles' own samples.
         baseline: Whether a bundle's baseline.onnx is measured beside its model.onnx.
         seed: Seed of random inputs and of the resampling.
-        engines: For "jetson" and "tensorrt": an `inference.preparing.EngineOptions`. Engines that are not there
-            are built first.
+        engines: For "jetson" and "tensorrt": an `inference.preparing.EngineOptions`. Engines that are not
+            there are built first.
         progress: Called as progress(model_name, phase, fraction of the whole call done).
 
     Returns:

@@ -154,4 +154,6 @@ def _number(value):
 
 
 def _megabytes(value):
-    return "not known" if value is None else "{:.1f} MB".format(value / 1e6)
+    if value is None:
+        return "not known"
+    return "{:.1f} kB".format(value / 1e3) if value < 1e6 else "{:.1f} MB".format(value / 1e6)

@@ -1,8 +1,8 @@
 """Find libcudart: JetPack 4 to 7 have versions 10.2 to 13, in folders that containers do not always search.
 
-The dynamic loader is asked first, which knows LD_LIBRARY_PATH and ldconfig's folders; then where CUDA installs
-itself. A library newer than the driver finds no GPU (cudaErrorInsufficientDriver), so the first that finds one
-is taken.
+The dynamic loader is asked first, which knows LD_LIBRARY_PATH and ldconfig's folders; then where CUDA is
+installed. A library newer than the driver finds no GPU (cudaErrorInsufficientDriver), so the first that finds
+one is taken.
 """
 
 import ctypes
@@ -48,7 +48,7 @@ SIGNATURES = {
 GRAPHS = {
     "cudaStreamBeginCapture": [_address, _number],
     "cudaStreamEndCapture": [_address, _to(_address)],
-    # (exec, graph, error node, log, size) to CUDA 11, (exec, graph, flags) from 12 on: zeros are right for both
+    # (exec, graph, error node, log, size) to CUDA 11, (exec, graph, flags) from 12 on: zeros do for both
     "cudaGraphInstantiate": [_to(_address), _address, _address, _address, _size],
     "cudaGraphLaunch": [_address, _address],
     "cudaGraphDestroy": [_address],
@@ -142,7 +142,7 @@ def load():
 
 
 def _candidates():
-    for name in NAMES:
+    for name in () if sysroot.emulated() else NAMES:  # the loader knows this machine's, not a stand-in's
         yield name
     for folder in FOLDERS:
         found = glob.glob(sysroot.path(folder + "/libcudart.so*"))

@@ -9,7 +9,7 @@ __all__ = ["RuntimeStream"]
 
 OUT_OF_MEMORY = 2
 TO_DEVICE, TO_HOST = 1, 2
-RELAXED = 2  # of capturing: calls of other threads are no business of this capture
+THREAD_LOCAL = 1  # of capturing: what this thread must not call then is refused; others may
 
 
 class RuntimeStream(Stream):
@@ -23,7 +23,7 @@ class RuntimeStream(Stream):
     """
 
     def __init__(self, cudart):
-        self.through = "libcudart ({}) through ctypes".format(cudart.path)
+        self.through = "ctypes on {}".format(cudart.path)
         self.emulated = cudart.emulated
         self._cudart, self._undo, self._failed = cudart, [], False
         try:
@@ -87,7 +87,7 @@ class RuntimeStream(Stream):
         """As the base says."""
         if not self._cudart.has_graphs:
             raise DeviceError("this libcudart knows no graphs")
-        self._cudart.call("cudaStreamBeginCapture", self._stream, RELAXED)
+        self._cudart.call("cudaStreamBeginCapture", self._stream, THREAD_LOCAL)
         graph = ctypes.c_void_p()
         try:
             enqueue()

@@ -117,7 +117,7 @@ class PycudaStream(Stream):
         self._stream.synchronize()
 
     def close(self):
-        """As the base says; memory goes back with PyCUDA's objects, which must be while the context stands."""
+        """As the base says; memory goes back with PyCUDA's objects, while the context still stands."""
         self._held, self._events, self._stream = [], [], None
         if self._context is not None:
             self._context.pop()

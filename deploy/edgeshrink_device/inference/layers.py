@@ -86,5 +86,5 @@ def _in_path(node):
     path = []
     for scope in node.strip("/").split("/")[:-1]:
         inside = path and scope.startswith(path[-1] + ".")
-        path = path[:-1] + [scope] if inside else path + [scope]
+        path = [*(path[:-1] if inside else path), scope]
     return ".".join(path)

@@ -1,7 +1,7 @@
-"""Engines for models that will be measured: found or built in a process of its own, before anything is timed.
+"""Engines of what will be measured: found or built in a process of its own, before anything is timed.
 
-The builder needs far more memory than the engine it makes. In its own process all of it is gone when the first
-time is taken.
+The builder needs far more memory than the engine it makes. In its own process all of it is gone when the
+first time is taken.
 """
 
 from collections import namedtuple

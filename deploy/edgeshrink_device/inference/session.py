@@ -123,18 +123,18 @@ class Session:
         self.context_bytes = int(self._engine.device_memory_size if size is None else size)
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            free, _ = self._stream.memory()
-            raise DeviceError(
-                "{}: TensorRT makes no execution context: {}; it takes {} bytes of device memory, {} are"
-                " free".format(
-                    self._model,
-                    self._said(),
-                    self.context_bytes,
-                    "not known how many" if free is None else free,
-                ),
-                "Close what else runs, the desktop too: sudo systemctl isolate multi-user.target",
-            )
+            raise self._no_context()
         self._adapter = adapter_of(self._trt, self._engine, self._context)
+
+    def _no_context(self):
+        free, _ = self._stream.memory()
+        left = "" if free is None else ", {} are free".format(free)
+        return DeviceError(
+            "{}: TensorRT makes no execution context: {}; it takes {} bytes of device memory{}".format(
+                self._model, self._said(), self.context_bytes, left
+            ),
+            "Close what else runs, the desktop too: sudo systemctl isolate multi-user.target",
+        )
 
     def _fit(self, shapes):
         """Give open inputs their sizes; then all are known."""

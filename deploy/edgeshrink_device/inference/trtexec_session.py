@@ -1,8 +1,8 @@
-"""Engines run by trtexec, where TensorRT has no Python module: its exported times, outputs and layer times.
+"""Engines run by trtexec, where TensorRT has no Python module: its exported times, outputs and layers.
 
-Of --exportTimes one row is one inference: `computeMs` is what the GPU spends on it, `latencyMs` the copies and
-that (H2D + compute + D2H) without the time it waited for the inference before it. From TensorRT 11 on trtexec
-leaves the copies out, spins and runs graphs unless told otherwise; it is told.
+Of --exportTimes one row is one inference: `computeMs` is what the GPU spends on it, `latencyMs` the copies
+and that (H2D + compute + D2H) without the time it waited for the inference before it. From TensorRT 11 on
+trtexec leaves the copies out, spins and runs graphs unless told otherwise; it is told.
 """
 
 import json
@@ -21,9 +21,7 @@ __all__ = ["TrtexecSession", "read_outputs", "read_profile", "read_times"]
 WARM_UP_MS = 200
 FEW = 10
 BARE = r"(?<=[\s,\[:]){}(?=[\s,\]}}])"
-NOT_JSON = [
-    (BARE.format(was), word) for was, word in (("-?nan", "NaN"), ("-inf", "-Infinity"), ("inf", "Infinity"))
-]
+PRINTED = (("-?nan", "NaN"), ("-inf", "-Infinity"), ("inf", "Infinity"))
 
 
 class TrtexecSession:
@@ -40,10 +38,8 @@ class TrtexecSession:
         options = program.options
         self._words = [program.path, "--loadEngine=" + engine]
         if shapes:
-            told = [
-                "{}:{}".format(_quoted(name), "x".join(map(str, shapes[name]))) for name in sorted(shapes)
-            ]
-            self._words.append("--shapes=" + ",".join(told))
+            told = [(_quoted(name), "x".join(map(str, shapes[name]))) for name in sorted(shapes)]
+            self._words.append("--shapes=" + ",".join(map(":".join, told)))
         self._words += ["--includeDataTransfers"] * ("--includeDataTransfers" in options)
         self._words += ["--noSpinWait"] * ("--noSpinWait" in options)
         if graph:
@@ -129,8 +125,8 @@ def read_profile(text):
 
 def _rows(text):
     """The JSON list; trtexec writes numbers that are none as C++ prints them."""
-    for pattern, word in NOT_JSON:
-        text = re.sub(pattern, word, text)
+    for printed, word in PRINTED:
+        text = re.sub(BARE.format(printed), word, text)
     try:
         rows = json.loads(text)
     except ValueError as error:

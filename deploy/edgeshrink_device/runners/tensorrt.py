@@ -132,9 +132,7 @@ class TrtexecRunner(EngineRunner):
     hidden = True
     times_itself = True
     most_checked = CHECKED
-    energy_reason = (
-        "trtexec does not tell when its inferences begin and end, so that no power belongs to them"
-    )
+    energy_reason = "trtexec does not tell when its inferences begin and end: no power belongs to them"
 
     def prepare(self):
         """Find trtexec."""
@@ -155,10 +153,8 @@ class TrtexecRunner(EngineRunner):
         self.emulated = self.emulated or self._program.emulated
         self.precision = _computed_in(self._record, path)
         self._session = TrtexecSession(self._program, self._record["path"], sizes, self._graph)
-        inputs = [
-            Spec(spec.name, sizes.get(spec.name, spec.shape), self._bound(spec.dtype))
-            for spec in types.inputs
-        ]
+        inputs = [spec._replace(dtype=self._bound(spec.dtype)) for spec in types.inputs]
+        inputs = [spec._replace(shape=sizes.get(spec.name, spec.shape)) for spec in inputs]
         self._outputs = types.outputs
         return inputs, types.outputs
 

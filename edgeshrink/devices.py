@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from edgeshrink.errors import InputError
-from edgeshrink.machine import board_model, this_machine
+from edgeshrink.machine import board_names, this_machine
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -123,8 +123,8 @@ def _shipped() -> tuple[Device, ...]:
 
 
 def _this_jetson() -> Device:
-    model = board_model()
-    if model is None:
+    names = board_names()
+    if not names:
         raise InputError(
             "This machine is no Jetson, so --device jetson means nothing here.",
             "Name the board, for example --device jetson-nano; `edgeshrink devices` lists them.",
@@ -133,12 +133,12 @@ def _this_jetson() -> Device:
         (len(text), found)
         for found in devices()
         for text in found.board_models
-        if text.lower() in model.lower()
+        if any(text.lower() in name.lower() for name in names)
     ]
     if fitting:  # the longest text is the most exact: a Nano 2GB is a Nano, too
         return max(fitting, key=lambda fit: fit[0])[1]
     raise InputError(
-        f"This Jetson calls itself {model!r}, and no profile describes it.",
+        f"This Jetson calls itself {names[0]!r}, and no profile describes it.",
         f"Write one and give its path with --device. {_FORM}",
     )
 

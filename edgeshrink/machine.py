@@ -1,4 +1,7 @@
-"""What this machine is: a Jetson or another computer, and its plain facts; nothing that identifies it."""
+"""What this machine is: a Jetson or another computer, and its plain facts; nothing that identifies it.
+
+What a Jetson is, the device package knows; a folder that stands in for a board counts as one, and says so.
+"""
 
 from __future__ import annotations
 
@@ -8,49 +11,46 @@ import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["board_model", "l4t_release", "this_machine", "usable_cores"]
-
-ROOT = Path("/")
+__all__ = ["board_names", "this_machine", "usable_cores"]
 
 
-def this_machine(root: Path = ROOT) -> dict[str, Any]:
+def this_machine() -> dict[str, Any]:
     """Facts about this machine; None where one cannot be read.
 
-    Args:
-        root: Where `proc/` and `etc/` lie; a test's folder, or `/`.
-
     Returns:
-        `jetson` (bool), `board` (the device tree's name of a Jetson), `l4t` ("32.7.1"), `architecture`,
-        `cpu`, `cpu_cores` (those this process may use), `memory_bytes`, `system`, `python`.
+        `jetson` (bool), `board` (the device tree's name of a Jetson), `l4t` ("32.7.1"), `jetpack`
+        ("4.6.1"), `emulated` (whether a stand-in answered), `architecture`, `cpu`, `cpu_cores` (those this
+        process may use), `memory_bytes`, `system`, `python`.
     """
-    board, l4t = board_model(root), l4t_release(root)
+    from edgeshrink_device import boards, memory, sysroot
+
+    board = boards.detect()
     return {
-        "jetson": board is not None or l4t is not None,
-        "board": board,
-        "l4t": l4t,
+        "jetson": board is not None,
+        "board": board and board.model,
+        "l4t": board and board.l4t,
+        "jetpack": board and board.jetpack,
+        "emulated": sysroot.emulated(),
         "architecture": platform.machine(),
-        "cpu": _first(r"(?m)^model name\s*:\s*(.+)$", root / "proc/cpuinfo"),
+        "cpu": _first(r"(?m)^model name\s*:\s*(.+)$", Path(sysroot.path("/proc/cpuinfo"))),
         "cpu_cores": usable_cores(),
-        "memory_bytes": _memory_bytes(root),
+        "memory_bytes": memory.pick().device_total(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
 
 
-def board_model(root: Path = ROOT) -> str | None:
-    """A Jetson's name in the device tree, `NVIDIA Jetson Nano Developer Kit` say; None on anything else."""
-    # The second place is where containers mount the first, since Docker mounts nothing from /proc.
-    for place in ("proc/device-tree/model", "tmp/nv_jetson_model"):
-        model = _read(root / place).strip("\0\n ")
-        if "jetson" in model.lower() or "nvidia orin" in model.lower():  # JetPack 5 says it without
-            return model
-    return None
+def board_names() -> tuple[str, ...]:
+    """What this Jetson is called: by its device tree, then by its family; none on anything else.
 
+    A TX2's device tree says `quill`, its family is `Jetson TX2`.
+    """
+    from edgeshrink_device import boards
 
-def l4t_release(root: Path = ROOT) -> str | None:
-    """The Jetson Linux release, `32.7.1` say, as /etc/nv_tegra_release has it; None elsewhere."""
-    found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", _read(root / "etc/nv_tegra_release"))
-    return f"{found[1]}.{found[2]}" if found else None
+    board = boards.detect()
+    if board is None:
+        return ()
+    return tuple(name for name in (board.model, board.name) if name) or ("unnamed Jetson",)
 
 
 def usable_cores() -> int | None:
@@ -58,18 +58,9 @@ def usable_cores() -> int | None:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _memory_bytes(root: Path) -> int | None:
-    found = _first(r"(?m)^MemTotal:\s*(\d+) kB", root / "proc/meminfo")
-    return int(found) * 1024 if found else None
-
-
 def _first(pattern: str, path: Path) -> str | None:
-    found = re.search(pattern, _read(path))
-    return found[1].strip() if found else None
-
-
-def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        found = re.search(pattern, path.read_text(encoding="utf-8", errors="replace"))
     except OSError:
-        return ""
+        return None
+    return found[1].strip() if found else None

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from edgeshrink import devices as module
 from edgeshrink.devices import PRECISIONS, Device, device, devices, read_device
 from edgeshrink.errors import InputError
-from edgeshrink.machine import board_model, l4t_release, this_machine
+from edgeshrink.machine import board_names, this_machine
 from edgeshrink.report.devices import print_devices
 
 VALID = """
@@ -89,16 +89,29 @@ BOARDS = {
     "NVIDIA Jetson Orin NX Engineering Reference Developer Kit": "jetson-orin-nx",
     "Jetson AGX Orin Developer Kit": "jetson-agx-orin",
     "NVIDIA Jetson AGX Thor Developer Kit": "jetson-thor",
+    "quill": "jetson-tx2",
 }
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets this machine be one with that model and compatible in its device tree."""
+
+    def become(model: str, compatible: str = "nvidia,tegra") -> None:
+        tree = tmp_path / "proc/device-tree"
+        tree.mkdir(parents=True, exist_ok=True)
+        (tree / "model").write_bytes(model.encode() + b"\0")
+        (tree / "compatible").write_bytes(compatible.encode() + b"\0")
+        monkeypatch.setenv("EDGESHRINK_SYSROOT", str(tmp_path))
+
+    return become
 
 
 @pytest.mark.parametrize(("model", "name"), BOARDS.items())
 def test_a_board_is_known_by_what_its_device_tree_calls_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, name: str
+    board: Callable[..., None], model: str, name: str
 ) -> None:
-    (tmp_path / "proc/device-tree").mkdir(parents=True)
-    (tmp_path / "proc/device-tree/model").write_bytes(model.encode() + b"\0")
-    monkeypatch.setattr(module, "board_model", lambda: board_model(tmp_path))
+    board(model)
     assert device("jetson").name == name
 
 
@@ -122,13 +135,11 @@ def test_boards_without_dp4a_have_no_fast_int8() -> None:
     assert slow == {"jetson-nano", "jetson-nano-2gb", "jetson-tx2"}
 
 
-def test_jetson_means_this_board_and_is_refused_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "board_model", lambda: "NVIDIA Jetson Nano Developer Kit")
-    assert device("jetson").name == "jetson-nano"
-    monkeypatch.setattr(module, "board_model", lambda: "NVIDIA Jetson Something New")
+def test_jetson_means_this_board_and_is_refused_elsewhere(board: Callable[..., None]) -> None:
+    board("NVIDIA Jetson Something New")
     with pytest.raises(InputError, match="calls itself 'NVIDIA Jetson Something New'"):
         device("jetson")
-    monkeypatch.setattr(module, "board_model", lambda: None)
+    board("Raspberry Pi 4 Model B", "raspberrypi,4-model-b")
     with pytest.raises(InputError, match="no Jetson"):
         device("jetson")
 
@@ -209,22 +220,29 @@ def test_a_missing_profile_is_an_input_error() -> None:
         device("nowhere.toml")
 
 
-def test_a_jetson_is_known_by_its_device_tree_and_release_file(tmp_path: Path) -> None:
-    (tmp_path / "proc/device-tree").mkdir(parents=True)
+def test_a_jetson_is_known_by_its_device_tree_and_release_file(
+    board: Callable[..., None], tmp_path: Path
+) -> None:
+    board("NVIDIA Jetson Nano Developer Kit")
     (tmp_path / "etc").mkdir()
-    (tmp_path / "proc/device-tree/model").write_bytes(b"NVIDIA Jetson Nano Developer Kit\0")
     (tmp_path / "etc/nv_tegra_release").write_text(
         "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref\n"
     )
-    assert board_model(tmp_path) == "NVIDIA Jetson Nano Developer Kit"
-    assert l4t_release(tmp_path) == "32.7.1"
-    assert this_machine(tmp_path)["jetson"] is True
+    assert board_names() == ("NVIDIA Jetson Nano Developer Kit", "Jetson Nano")
+    facts = this_machine()
+    assert (facts["jetson"], facts["l4t"], facts["jetpack"]) == (True, "32.7.1", "4.6.1")
 
 
-def test_another_computer_is_no_jetson(tmp_path: Path) -> None:
-    (tmp_path / "proc/device-tree").mkdir(parents=True)
-    (tmp_path / "proc/device-tree/model").write_bytes(b"Raspberry Pi 4 Model B\0")
-    facts = this_machine(tmp_path)
+def test_a_stand_in_for_a_board_is_marked_emulated(board: Callable[..., None]) -> None:
+    board("NVIDIA Jetson Nano Developer Kit")
+    stream = StringIO()
+    print_devices(Console(file=stream, width=80), devices(), this_machine())
+    assert "this machine: NVIDIA Jetson Nano Developer Kit EMULATED" in stream.getvalue()
+
+
+def test_another_computer_is_no_jetson(board: Callable[..., None]) -> None:
+    board("Raspberry Pi 4 Model B", "raspberrypi,4-model-b")
+    facts = this_machine()
     assert (facts["jetson"], facts["board"], facts["l4t"], facts["memory_bytes"]) == (False, None, None, None)
 
 

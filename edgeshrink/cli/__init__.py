@@ -21,9 +21,11 @@ _COMMANDS = {
     "inspect": "What is in a checkpoint, what can be baked and what cannot, and why.",
     "export": "Turn a checkpoint into a bundle: baked, in the device's opset, proven equal.",
     "lint": "What the device's parser will refuse, misread or run slowly, and what to do.",
+    "build": "Build TensorRT engines of bundles and models on this board.",
     "profile": "Measure latency, memory and energy of models on this machine.",
     "compare": "Set two profiles side by side: ratios with confidence intervals.",
     "devices": "List the known devices, and say what this machine is.",
+    "doctor": "Say whether this machine is ready, and what mends what is missing.",
     "demo": "Drive a shipped dendritic checkpoint down the whole road on this CPU.",
 }
 

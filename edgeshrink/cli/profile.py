@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from edgeshrink.cli.shared import hand_over
+
 __all__ = ["command"]
 
 
@@ -15,6 +17,4 @@ __all__ = ["command"]
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def command(args: tuple[str, ...]) -> int:
     """Hand everything to `edgeshrink_device profile`, which knows options, errors and exit status."""
-    from edgeshrink_device import main
-
-    return int(main(["profile", *args], prog="edgeshrink"))
+    return hand_over("profile", args)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +19,7 @@ __all__ = [
     "common_options",
     "debug_option",
     "debugging",
+    "hand_over",
     "print_json",
     "progress",
     "start_afresh",
@@ -61,6 +62,17 @@ def common_options(function: Function) -> Function:
         "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
     )
     return as_json(debug_option(function))
+
+
+def hand_over(name: str, words: Sequence[str]) -> int:
+    """Let the device package run its command `name`: one set of options, errors and exit statuses.
+
+    A --debug that stood before the command counts for it, too.
+    """
+    from edgeshrink_device import main
+
+    debug = ["--debug"] if debugging() and "--debug" not in words else []
+    return int(main([name, *debug, *words], prog="edgeshrink"))
 
 
 def stdout() -> Console:

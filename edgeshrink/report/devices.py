@@ -31,16 +31,22 @@ def print_devices(console: Console, known: Sequence[Device], machine: Mapping[st
     console.print(table)
     for line in _LEGEND:
         console.print(line, soft_wrap=True)
-    kind = (
-        machine["board"] if machine["jetson"] else f"no Jetson: {machine['cpu'] or machine['architecture']}"
-    )
-    console.print(f"\nthis machine: {kind}, {machine['cpu_cores']} cores, {machine['system']}")
+    console.print(f"\nthis machine: {_kind(machine)}, {machine['cpu_cores']} cores, {machine['system']}")
 
 
 _LEGEND = (
     "\nopset: what export writes; memory: what CPU and GPU share; –: not known, or none",
     "--json has every fact and its source; --device takes a .toml of your own, too",
 )
+
+
+def _kind(machine: Mapping[str, Any]) -> str:
+    """What this machine is, in words."""
+    if not machine["jetson"]:
+        return f"no Jetson: {machine['cpu'] or machine['architecture']}"
+    release = f" (L4T {machine['l4t']})" if machine["l4t"] else ""
+    word = " EMULATED" if machine["emulated"] else ""
+    return f"{machine['board'] or 'a Jetson'}{release}{word}"
 
 
 def _fast(device: Device) -> str:

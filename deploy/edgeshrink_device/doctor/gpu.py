@@ -26,7 +26,7 @@ def tensorrt(context):
     answer = ask("tensorrt")
     if "error" in answer:
         return _broken(context, answer)
-    context.can["tensorrt"] = True
+    context.can["tensorrt"] = context.can["gpu"] = True  # it has made a Builder, which takes a GPU
     context.emulated = context.emulated or answer["emulated"]
     api = "tensors by name" if answer["tensor_api"] else "bindings by number"
     return OK, "{}, {}".format(answer["version"], api), ""
@@ -95,7 +95,7 @@ def cuda_runtime(context):
 
 def _without_cuda(context, answer):
     told = answer["error"]
-    if NO_GPU in told:
+    if NO_GPU in told and not context.can.get("tensorrt"):
         context.can["gpu"] = False
     if context.board is None:
         return UNNEEDED, told, ""

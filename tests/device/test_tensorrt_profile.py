@@ -1,0 +1,299 @@
+"""`profile --device jetson` on the emulated board, from the bundle to profile.json."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.emulated_jetson.board import board
+
+from .emulated_helpers import VERSIONS
+from .inference_helpers import QUICK, document, profiled, write_bundle
+from .test_python36 import python36, run
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_bundle_is_built_measured_and_checked_beside_its_baseline(version, tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge")
+    done = profiled(board(tmp_path, tensorrt=version), bundle)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.count("onnx EMULATED") == 2
+    assert "\nPASS\n" in done.stdout
+    told = [document(bundle, name) for name in ("baseline", "model")]
+    assert told[0]["session"]["id"] == told[1]["session"]["id"]
+    for each in told:
+        check_times(each)
+        check_engine(each, bundle, "typed" if version == "11.4" else "fp16")
+        assert each["emulated"] is True
+        assert each["parity"]["ok"]
+        assert each["parity"]["samples"] == 6
+        assert each["device"]["kind"] == "gpu"
+        assert each["device"]["software"]["tensorrt"].startswith(version)
+        assert each["device"]["through"].startswith("ctypes on ")
+        json.dumps(each, allow_nan=False)
+
+
+def check_times(told):
+    gpu, whole = (told["latency_ms"][clock] for clock in ("gpu", "end_to_end"))
+    assert gpu["n"] == whole["n"] == len(gpu["times_ms"]) == len(whole["times_ms"])
+    assert {"median", "p90", "p95", "p99", "ci95"} <= set(gpu) & set(whole)
+    assert 0 < gpu["median"] < whole["median"]
+    assert told["latency_ms"]["gpu_reason"] is None
+    assert sum(layer["share"] for layer in told["layers"]) == pytest.approx(1)
+    assert told["layers_method"].startswith("IProfiler, ")
+
+
+def check_engine(told, bundle, precision):
+    engine, memory = told["model"]["engine"], told["memory_bytes"]
+    assert told["model"]["precision"] == precision
+    assert memory["engine"] == (bundle / "engines" / engine["file"]).stat().st_size
+    assert memory["context"] > 0
+    assert memory["context_reason"] is None
+
+
+def test_what_pycuda_measures_is_told_as_pycudas(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    done = profiled(board(tmp_path, pycuda=True), bundle)
+    assert (done.stderr, done.returncode) == ("", 0)
+    told = document(bundle)
+    check_times(told)
+    assert told["device"]["through"] == "PyCUDA 2022.1"
+    assert told["device"]["software"]["pycuda"] == "2022.1"
+    assert told["emulated"] is True
+
+
+def test_a_graph_is_run_where_it_is_asked_for(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    done = profiled(board(tmp_path, tensorrt="10.3"), bundle, "--cuda-graph")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "as a CUDA graph" in done.stdout
+    assert document(bundle)["device"]["cuda_graph"] is True
+
+
+def test_a_graph_that_cannot_be_run_is_told(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    profiled(board(tmp_path, tensorrt="10.3", pycuda=True, cudart=False), bundle, "--cuda-graph")
+    told = document(bundle)
+    assert told["device"]["cuda_graph"] is False
+    assert told["device"]["cuda_graph_reason"] == "PyCUDA 2022.1 captures no graphs"
+    assert "no CUDA graph was run: PyCUDA 2022.1 captures no graphs" in told["warnings"]
+
+
+def test_the_precision_asked_for_is_built_and_decides_the_tolerance(tmp_path):
+    bundle, made = write_bundle(tmp_path / "b.edge", baseline=False), board(tmp_path, tensorrt="10.3")
+    tolerances = {}
+    for precision in ("fp32", "fp16", "int8"):
+        done = profiled(made, bundle, "--precision", precision, "--force")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert document(bundle)["model"]["precision"] == precision
+        tolerances[precision] = document(bundle)["parity"]["tolerance"]["relative_to_scale"]
+    assert tolerances == {"fp32": 2e-4, "fp16": 2e-2, "int8": 1e-1}
+
+
+def test_a_precision_that_the_chip_lacks_is_refused_before_anything_is_measured(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    done = profiled(board(tmp_path), bundle, "--precision", "int8")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: INT8 is not to be had on this chip")
+    assert sorted(path.name for path in bundle.iterdir()) == ["model.onnx", "samples.npz"]
+
+
+def test_a_kept_engine_is_run_and_not_built_again(tmp_path):
+    bundle, made = write_bundle(tmp_path / "b.edge", baseline=False), board(tmp_path)
+    made.device("build", bundle)
+    before = {path.name: path.stat().st_mtime_ns for path in (bundle / "engines").iterdir()}
+    assert profiled(made, bundle).returncode == 0
+    assert {path.name: path.stat().st_mtime_ns for path in (bundle / "engines").iterdir()} == before
+
+
+def test_wrong_outputs_are_told_first_and_set_the_exit_status(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False, wrong=0.1)
+    done = profiled(board(tmp_path), bundle)
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAIL b.edge/model.onnx: output 'y' differs by 0.1")
+    assert document(bundle)["parity"]["ok"] is False
+
+
+def test_outputs_that_are_no_numbers_fail(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    done = profiled(board(tmp_path, EMULATED_NAN_OUTPUTS=1), bundle)
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAIL b.edge/model.onnx: output 'y' holds NaN or infinity")
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"EMULATED_CONTEXT_OUT_OF_MEMORY": 1}, "TensorRT makes no execution context"),
+        ({"EMULATED_OUT_OF_MEMORY": 2}, "out of memory on the device"),
+        ({"EMULATED_SYNC_FAILS": 9}, "unspecified launch failure (719)"),
+        ({"EMULATED_ENQUEUE_FAILS": 7}, "TensorRT does not run it"),
+    ],
+)
+def test_what_fails_on_the_device_ends_in_a_clear_error_and_no_profile(variables, said, tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    done = profiled(board(tmp_path, **variables), bundle)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(bundle.glob("profile*"))
+
+
+def test_an_engine_that_is_damaged_is_built_again(tmp_path):
+    bundle, made = write_bundle(tmp_path / "b.edge", baseline=False), board(tmp_path)
+    made.device("build", bundle)
+    engine = next((bundle / "engines").glob("*.engine"))
+    good = engine.read_bytes()
+    engine.write_bytes(good[:-1])
+    assert profiled(made, bundle).returncode == 0
+    assert engine.read_bytes() == good
+
+
+def test_a_machine_that_is_no_jetson_says_so(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    words = [sys.executable, "-m", "edgeshrink_device", "profile", bundle, *QUICK]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: this machine is no Jetson")
+
+
+@pytest.mark.parametrize("word", [["--precision", "fp16"], ["--cuda-graph"], ["--engines", "x"]])
+def test_what_only_engines_have_is_refused_for_the_cpu(word, tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    done = board(tmp_path, cudart=False).device("profile", bundle, *word)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {word[0]} is for TensorRT engines, and --device cpu runs none")
+
+
+def test_energy_above_idle_is_that_of_the_boards_meter(tmp_path):
+    """10 ms at 4 W, 1.4 W idle: 40 mJ in all. The stand-in's meter lags at each edge; so 10%."""
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    made = board(tmp_path, EMULATED_LOAD_MW=4000, EMULATED_LATENCY_MS=10)
+    done = made.device("profile", bundle, *QUICK[:-1], "ina3221", "--load-seconds", "10", timeout=200)
+    assert (done.stderr, done.returncode) == ("", 0)
+    told = document(bundle)
+    mean = told["latency_ms"]["end_to_end"]["mean"]
+    assert told["energy_mj"]["total"]["mean"] == pytest.approx(4.0 * mean, rel=0.1)
+    assert told["emulated"] is True
+
+
+# Interrupted
+
+
+def start(made, *words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "edgeshrink_device", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=made.environment,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert condition()
+
+
+@pytest.mark.parametrize("whole_group", [True, False])
+@pytest.mark.parametrize("phase", ["build", "measure"])
+def test_ctrl_c_leaves_no_process_and_nothing_half_written(phase, whole_group, tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    slow = {"EMULATED_BUILD_SECONDS": 60} if phase == "build" else {"EMULATED_LATENCY_MS": 200}
+    made = board(tmp_path, tensorrt="10.3", **slow)
+    engines = bundle / "engines"
+    process = start(made, "profile", bundle, *QUICK, "--seconds", "60")
+    pattern = ".unfinished-*" if phase == "build" else "*.json"
+    wait_for(lambda: list(engines.glob(pattern)))
+    time.sleep(0.5)
+    children = psutil.Process(process.pid).children(recursive=True)
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.startswith("error: interrupted; nothing was written")
+    assert psutil.wait_procs(children, timeout=10)[1] == []
+    assert not list(bundle.glob("profile*"))
+    assert not list(engines.glob(".unfinished-*"))
+
+
+# trtexec
+
+
+@pytest.mark.parametrize("version", ["8.2", "10.3", "11.4"])
+def test_without_pythons_tensorrt_the_times_are_those_of_trtexec(version, tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge")
+    made = board(tmp_path, tensorrt=version, cudart=False)
+    deploy = made.environment["PYTHONPATH"].split(os.pathsep)[0]
+    done = profiled(made, bundle, PYTHONPATH=deploy)
+    assert (done.stderr, done.returncode) == ("", 0)
+    for name in ("baseline", "model"):
+        told = document(bundle, name)
+        check_trtexec(told)
+        assert told["emulated"] is True
+        assert told["parity"]["ok"]
+        assert told["parity"]["samples"] == 4
+
+
+def check_trtexec(told):
+    assert told["device"]["through"].startswith("trtexec (")
+    assert told["latency_ms"]["gpu"]["median"] <= told["latency_ms"]["end_to_end"]["median"]
+    assert told["layers_method"].startswith("trtexec --exportProfile, ")
+    assert len(told["layers"]) == 2
+    assert (told["memory_bytes"]["context"], told["memory_bytes"]["context_reason"]) == (
+        None,
+        "trtexec does not tell",
+    )
+    assert told["energy_mj"] is None
+
+
+def test_with_trtexec_energy_is_null_with_the_reason(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    made = board(tmp_path, tensorrt=None, cudart=False)
+    done = made.device("profile", bundle, *QUICK[:-1], "auto")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert document(bundle)["energy_mj"] is None
+    assert document(bundle)["energy_reason"].startswith("trtexec does not tell when its inferences begin")
+
+
+def test_outputs_of_trtexec_that_are_no_numbers_fail(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    done = profiled(board(tmp_path, tensorrt=None, cudart=False, EMULATED_NAN_OUTPUTS=1), bundle)
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAIL b.edge/model.onnx: output 'y' holds NaN or infinity")
+
+
+# The Python of the boards
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["8.2", "8.6"])
+def test_it_is_so_under_the_python_of_the_boards_too(version, tmp_path):
+    python = python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
+    subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True)
+    own = tmp_path / "venv" / "bin" / "python"
+    for wanted in (["pip==21.3.1"], ["numpy==1.19.5", "onnxruntime==1.10.0"]):
+        if run(own, "-m", "pip", "install", "--quiet", *wanted).returncode:
+            pytest.skip(f"the package index does not give {' '.join(wanted)}")
+    bundle = write_bundle(tmp_path / "b.edge")
+    for pycuda in (False, True):
+        where = tmp_path / str(pycuda)
+        where.mkdir()
+        made = board(where, kind="jetson-nano", tensorrt=version, pycuda=pycuda)
+        done = profiled(made, bundle, "--force", python=own)
+        assert (done.stderr, done.returncode) == ("", 0)
+        told = document(bundle)
+        check_times(told)
+        assert told["device"]["software"]["python"].startswith("3.6.")
+        assert told["parity"]["ok"]
+        assert np.isfinite(told["latency_ms"]["gpu"]["median"])

@@ -15,7 +15,7 @@ __all__ = ["figure_cells", "print_comparison", "print_reasons", "ratio_with_inte
 
 def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
     """Print the figures of two profiles and their ratios; what was not measured says why."""
-    word = " (emulated)" if comparison["emulated"] else ""
+    word = " EMULATED" if comparison["emulated"] else ""
     for side in ("before", "after"):
         console.print(f"{side + ':':<8}{comparison['models'][side]['name']}", soft_wrap=True)
     table = plain_table(f"\nBefore and after{word}", "", right=("before", "after", "before / after"))

@@ -42,8 +42,8 @@ def test_the_word_emulated_stands_wherever_one_side_was(run, profiles, tmp_path)
     simulated = json.loads(profiles[0].read_text())
     simulated["emulated"] = True
     (tmp_path / "simulated.json").write_text(json.dumps(simulated))
-    assert "emulated" in run("compare", profiles[0], tmp_path / "simulated.json").out
-    assert "emulated" not in run("compare", *profiles).out
+    assert "EMULATED" in run("compare", profiles[0], tmp_path / "simulated.json").out
+    assert "EMULATED" not in run("compare", *profiles).out
 
 
 def test_other_conditions_are_pointed_out(run, profiles, tmp_path):

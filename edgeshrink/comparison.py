@@ -81,6 +81,7 @@ def compare(before: Profile, after: Profile) -> dict[str, Any]:
         "emulated": bool(before["emulated"] or after["emulated"]),
         "rows": [
             *_latency_rows(before, after, latency),
+            *_gpu_rows(before, after),
             *_memory_rows(before, after),
             _energy_row(before, after),
         ],
@@ -108,6 +109,17 @@ def _latency_rows(before: Profile, after: Profile, ratio: dict[str, Any]) -> lis
     return [first, *(_tail_row(f"{key} latency", a[key], b[key]) for key in ("p90", "p99"))]
 
 
+def _gpu_rows(before: Profile, after: Profile) -> list[dict[str, Any]]:
+    """The GPU's own time, where both were measured on one."""
+    from edgeshrink_device import stats
+
+    times = [profile["latency_ms"].get("gpu") for profile in (before, after)]
+    if None in times:
+        return []
+    ci95 = stats.ratio_interval(before, after, clock="gpu")["ci95"]
+    return [_row("median GPU time", "ms", *(each["median"] for each in times), ci95=ci95)]
+
+
 def _tail_row(figure: str, before: float, after: float) -> dict[str, Any]:
     """A tail percentile; no ratio, because one disturbed run more or less makes it what it likes."""
     return {"figure": figure, "unit": "ms", "before": before, "after": after, "ratio": None, "ci95": None}
@@ -116,6 +128,8 @@ def _tail_row(figure: str, before: float, after: float) -> dict[str, Any]:
 def _memory_rows(before: Profile, after: Profile) -> list[dict[str, Any]]:
     a, b = before["memory_bytes"], after["memory_bytes"]
     rows = [_row("model file", "bytes", before["model"].get("bytes"), after["model"].get("bytes"))]
+    if None not in (a.get("engine"), b.get("engine")):
+        rows.append(_row("engine", "bytes", a["engine"], b["engine"]))
     titles = {"process_peak": "peak memory of the process", "model_delta": "of that, the model's"}
     rows += [_row(title, "bytes", a.get(key), b.get(key)) for key, title in titles.items()]
     return rows

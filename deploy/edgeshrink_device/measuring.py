@@ -56,6 +56,9 @@ class Measurement:
         inputs, outputs = runner.load(model, threads)
         feeds, checked, batch = self._feeds(arrays, inputs, outputs, seed, check)
         self._next_feed = itertools.cycle(feeds[:TIMED_FEEDS]).__next__
+        about = runner.about()
+        if check and checked is None:
+            about["warnings"] += self._look(feeds[0], [spec.name for spec in outputs])
         return {
             "inputs": [spec.as_json() for spec in inputs],
             "outputs": [spec.as_json() for spec in outputs],
@@ -69,7 +72,7 @@ class Measurement:
             "gpu_reason": runner.gpu_reason,
             "engine_reason": runner.engine_reason,
             "energy_reason": runner.energy_reason,
-            "about": runner.about(),
+            "about": about,
         }
 
     def warm_up(self, limit_s):
@@ -183,6 +186,10 @@ class Measurement:
             self._runner.run, some, expected, names, len(some) * batch, self._runner.precision
         )
         return feeds, checked, batch
+
+    def _look(self, feed, names):
+        odd = parity.not_finite(self._runner.run(feed), names)
+        return ["output '{}' holds NaN or infinity".format(name) for name in odd]
 
     def _run_once(self):
         feed = self._next_feed()

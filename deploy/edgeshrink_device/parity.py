@@ -13,7 +13,7 @@ int8               1e-1: half a step of 1/127 is 4e-3, over a hundred layers 4e-
 
 import numpy as np
 
-__all__ = ["check"]
+__all__ = ["check", "not_finite"]
 
 RELATIVE = {"float16": 5e-3, "float32": 2e-5, "float64": 2e-5}
 COMPUTED_IN = {"fp32": 2e-4, "fp16": 2e-2, "int8": 1e-1}
@@ -78,6 +78,11 @@ def _failed(name, samples, reason):
         "tolerance": None,
         "reason": "output '{}' {}".format(name, reason),
     }
+
+
+def not_finite(outputs, names):
+    """The names of outputs that hold NaN or infinity: where nothing is expected, that much can be told."""
+    return [name for name, output in zip(names, outputs) if not np.isfinite(np.asarray(output)).all()]
 
 
 def _relative(dtype, precision):

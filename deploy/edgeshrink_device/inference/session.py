@@ -27,6 +27,7 @@ class Session:
         model: Path of its model, for messages.
         shapes: {input: sizes} for inputs with open sizes.
         graph: Whether to run it as a CUDA graph.
+        stream: A `cuda.Stream`, which is closed with the session; opened unless given.
 
     Attributes:
         inputs, outputs: Lists of `Tensor`s with all sizes known.
@@ -38,12 +39,12 @@ class Session:
         DeviceError: TensorRT does not load the engine or make its context, or there is no memory.
     """
 
-    def __init__(self, data, model, shapes, graph=False):
+    def __init__(self, data, model, shapes, graph=False, stream=None):
         self._model = model
         self._trt = tensorrt.load()
         self._log = tensorrt.logger(self._trt)
         self._runtime = self._engine = self._context = self._adapter = None
-        self._stream = cuda.open_stream(graph)
+        self._stream = stream or cuda.open_stream(graph)
         self.emulated = tensorrt.emulated(self._trt) or self._stream.emulated
         self.graph_reason = None
         try:

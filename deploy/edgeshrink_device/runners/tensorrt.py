@@ -69,19 +69,23 @@ class TensorRtRunner(EngineRunner):
     """Runs an engine in this process."""
 
     def prepare(self):
-        """Import numpy, TensorRT and what calls CUDA."""
+        """Import numpy and TensorRT, and let CUDA set up: what that takes is not the model's."""
         import numpy  # noqa: F401
 
+        from edgeshrink_device import cuda
         from edgeshrink_device.engines import trt
 
-        return {"tensorrt": trt.load().__version__}
+        module = trt.load()
+        self._session = self._stream = cuda.open_stream(self._graph)
+        return {"tensorrt": module.__version__}
 
     def load(self, path, threads):
         """Load the engine; `threads` is the CPU's business."""
         from edgeshrink_device.inference.session import Session
 
-        self._model, self._session = path, None
-        self._session = session = Session(_read(self._record), path, self._sizes(), self._graph)
+        self._model = path
+        words = (_read(self._record), path, self._sizes(), self._graph, self._stream)
+        self._session = session = Session(*words)
         self.emulated = self.emulated or session.emulated
         self.precision = _computed_in(self._record, path)
         self.run, self.gpu_seconds = session.run, session.gpu_seconds

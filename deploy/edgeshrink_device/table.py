@@ -25,9 +25,9 @@ def ratios(profiles):
 def describe(profiles, paths):
     """All lines to print: a failing parity first, then table, ratios, notes, files, verdict, next command."""
     failed = [profile for profile in profiles if profile["parity"] and not profile["parity"]["ok"]]
-    lines = ["FAIL {}: {}".format(p["model"]["name"], p["parity"]["reason"]) for p in failed]
+    lines = ["FAIL {}: {}".format(_name(p), p["parity"]["reason"]) for p in failed]
     lines += ["", *_table(profiles), ""] if lines else [*_table(profiles), ""]
-    lines += [_ratio_line(ratio) for ratio in ratios(profiles)]
+    lines += [_ratio_line(ratio, profiles) for ratio in ratios(profiles)]
     lines += [*_notes(profiles), ""]
     lines += ["wrote {}".format(path) for path in paths]
     lines.append("FAIL: outputs differ from the samples" if failed else _passed(profiles))
@@ -50,9 +50,8 @@ def _table(profiles):
 def _row(profile):
     latency, energy = profile["latency_ms"]["end_to_end"], profile["energy_mj"]
     gpu = profile["latency_ms"]["gpu"]
-    word = " EMULATED" if profile["emulated"] else ""
     return (
-        profile["model"]["name"] + word,
+        _name(profile),
         _milliseconds(latency["median"]),
         "{} to {}".format(*(_number(value) for value in latency["ci95"])),
         _milliseconds(latency["p90"]),
@@ -63,11 +62,13 @@ def _row(profile):
     )
 
 
-def _ratio_line(ratio):
+def _ratio_line(ratio, profiles):
     """Faster or slower, in words: a number below 1 is easily read past."""
     times, (low, high), word = ratio["ratio"], ratio["ci95"], "as fast as"
     if times < 1:
         times, (low, high), word = 1 / times, (1 / high, 1 / low), "SLOWER than"
+    if any(profile["emulated"] for profile in profiles):
+        word = "EMULATED " + word
     return "{} is {:.3f}x {} {} (95%: {:.3f} to {:.3f}, {})".format(
         ratio["after"], times, word, ratio["before"], low, high, ratio["method"]
     )
@@ -97,11 +98,16 @@ def _notes(profiles):
     return list(dict.fromkeys(notes))
 
 
+def _name(profile):
+    """Wherever a figure stands, so does the word."""
+    return profile["model"]["name"] + (" EMULATED" if profile["emulated"] else "")
+
+
 def _engine(profile):
     model, memory = profile["model"], profile["memory_bytes"]
     context = "" if memory["context"] is None else ", {} to run".format(_megabytes(memory["context"]))
     return "{}: engine of {}{}, {}, through {}{}".format(
-        model["name"],
+        _name(profile),
         _megabytes(memory["engine"]),
         context,
         model["precision"],
@@ -111,7 +117,7 @@ def _engine(profile):
 
 
 def _above_idle(profile):
-    name, energy = profile["model"]["name"], profile["energy_mj"]
+    name, energy = _name(profile), profile["energy_mj"]
     if energy["above_idle"] is None:
         return "{}: energy above idle not told: {}".format(name, energy["above_idle_reason"])
     return "{}: {} mJ above idle (95%: {} to {}), {} W while it runs".format(
@@ -128,7 +134,7 @@ def _meter(energy):
 def _parity(profile):
     parity = profile["parity"]
     return "{} gives the expected outputs on {} samples (largest difference {:.2g})".format(
-        profile["model"]["name"], parity["samples"], parity["max_abs_error"]
+        _name(profile), parity["samples"], parity["max_abs_error"]
     )
 
 

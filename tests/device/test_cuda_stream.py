@@ -102,7 +102,7 @@ def test_pycuda_alone_captures_no_graph(on_board):
     on_board(pycuda=True, cudart=False)
     with (
         cuda.open_stream(graphs=True) as stream,
-        pytest.raises(DeviceError, match="PyCUDA 2022.1 captures no graphs"),
+        pytest.raises(DeviceError, match=r"PyCUDA 2022\.1 captures no graphs"),
     ):
         stream.capture(lambda: None)
 

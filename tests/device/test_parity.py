@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from edgeshrink_device import parity
 
 WANT = np.array([[100.0, -3.0]], dtype=np.float32)
@@ -52,3 +53,23 @@ def test_integers_must_be_equal():
 
 def test_an_expected_leading_axis_of_one_may_be_missing():
     assert checked(WANT[0], WANT)["ok"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "part"), [("fp32", 2e-4), ("fp16", 2e-2), ("int8", 1e-1), (None, 2e-5)]
+)
+def test_the_tolerance_is_that_of_the_precision(precision, part):
+    near, far = (WANT + np.float32(100 * part * factor) for factor in (0.9, 1.1))
+    for got, ok in ((near, True), (far, False)):
+        result = parity.check(lambda feed: [feed], [got], [[WANT]], ["y"], 1, precision)
+        assert result["ok"] is ok
+        assert result["tolerance"]["relative_to_scale"] == part
+
+
+def test_whole_numbers_must_be_equal_in_every_precision():
+    want = np.array([7, 8], dtype=np.int32)
+    assert not parity.check(lambda feed: [feed], [want + 1], [[want]], ["y"], 1, "int8")["ok"]
+
+
+def test_outputs_that_are_no_numbers_are_named():
+    assert parity.not_finite([WANT, WANT * np.float32(np.inf)], ["a", "b"]) == ["b"]

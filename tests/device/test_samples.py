@@ -95,3 +95,20 @@ def test_random_feeds_follow_the_seed_and_keep_integers_safe():
         assert set(np.unique(feed["i"])) == {0, 1}
         for name in feed:
             np.testing.assert_array_equal(feed[name], same[name])
+
+
+def whole(low, high, dtype):
+    samples = np.array([[low], [high]], dtype=np.int64)
+    return cut({"i": samples}, {}, [Spec("i", (1, 1), dtype)], [])[0]
+
+
+def test_whole_numbers_are_cast_where_they_fit():
+    feeds = whole(-(2**31), 2**31 - 1, "int32")
+    assert [feed["i"].tolist() for feed in feeds] == [[[-(2**31)]], [[2**31 - 1]]]
+    assert feeds[0]["i"].dtype == np.int32
+
+
+@pytest.mark.parametrize(("low", "high"), [(-(2**31) - 1, 0), (0, 2**31)])
+def test_whole_numbers_that_do_not_fit_are_refused(low, high):
+    with pytest.raises(InputError, match=f"reach from {low} to {high}, it is computed as int32"):
+        whole(low, high, "int32")

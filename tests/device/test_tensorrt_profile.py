@@ -11,9 +11,10 @@ import numpy as np
 import psutil
 import pytest
 
+from edgeshrink.comparison import compare
 from tests.emulated_jetson.board import board
 
-from .emulated_helpers import VERSIONS
+from .emulated_helpers import VERSIONS, convolution, picture, reference
 from .inference_helpers import QUICK, document, profiled, write_bundle
 from .test_python36 import python36, run
 
@@ -116,7 +117,7 @@ def test_wrong_outputs_are_told_first_and_set_the_exit_status(tmp_path):
     bundle = write_bundle(tmp_path / "b.edge", baseline=False, wrong=0.1)
     done = profiled(board(tmp_path), bundle)
     assert done.returncode == 1
-    assert done.stdout.startswith("FAIL b.edge/model.onnx: output 'y' differs by 0.1")
+    assert done.stdout.startswith("FAIL b.edge/model.onnx EMULATED: output 'y' differs by 0.1")
     assert document(bundle)["parity"]["ok"] is False
 
 
@@ -124,7 +125,7 @@ def test_outputs_that_are_no_numbers_fail(tmp_path):
     bundle = write_bundle(tmp_path / "b.edge", baseline=False)
     done = profiled(board(tmp_path, EMULATED_NAN_OUTPUTS=1), bundle)
     assert done.returncode == 1
-    assert done.stdout.startswith("FAIL b.edge/model.onnx: output 'y' holds NaN or infinity")
+    assert done.stdout.startswith("FAIL b.edge/model.onnx EMULATED: output 'y' holds NaN or infinity")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +183,41 @@ def test_energy_above_idle_is_that_of_the_boards_meter(tmp_path):
     mean = told["latency_ms"]["end_to_end"]["mean"]
     assert told["energy_mj"]["total"]["mean"] == pytest.approx(4.0 * mean, rel=0.1)
     assert told["emulated"] is True
+
+
+def test_open_sizes_are_measured_at_opt(tmp_path):
+    bundle = tmp_path / "b.edge"
+    bundle.mkdir()
+    (bundle / "model.onnx").write_bytes(convolution("n"))
+    sizes = {"min": [1, 3, 8, 8], "opt": [2, 3, 8, 8], "max": [4, 3, 8, 8]}
+    (bundle / "manifest.json").write_text(json.dumps({"inputs": [dict(sizes, name="x")]}))
+    y = reference(convolution("n"), x=picture(6))[0]
+    np.savez(bundle / "samples.npz", **{"in/x": picture(6), "out/y": y})
+    for tensorrt in ("10.3", None):
+        where = tmp_path / str(tensorrt)
+        where.mkdir()
+        done = profiled(board(where, tensorrt=tensorrt), bundle, "--force")
+        assert (done.stderr, done.returncode) == ("", 0)
+        told = document(bundle)
+        assert told["model"]["inputs"] == [{"name": "x", "shape": [2, 3, 8, 8], "dtype": "float32"}]
+        assert told["parity"]["ok"]
+
+
+def test_without_samples_odd_outputs_are_at_least_told(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    (bundle / "samples.npz").unlink()
+    done = profiled(board(tmp_path, EMULATED_NAN_OUTPUTS=1), bundle)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert document(bundle)["parity"] is None
+    assert "output 'y' holds NaN or infinity" in document(bundle)["warnings"]
+
+
+def test_two_profiles_of_engines_are_compared_by_the_gpus_time_too(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge")
+    profiled(board(tmp_path), bundle)
+    rows = {row["figure"]: row for row in compare(document(bundle, "baseline"), document(bundle))["rows"]}
+    assert rows["median GPU time"]["ratio"] > 0
+    assert rows["engine"]["before"] == rows["engine"]["after"]
 
 
 # Interrupted
@@ -270,7 +306,7 @@ def test_outputs_of_trtexec_that_are_no_numbers_fail(tmp_path):
     bundle = write_bundle(tmp_path / "b.edge", baseline=False)
     done = profiled(board(tmp_path, tensorrt=None, cudart=False, EMULATED_NAN_OUTPUTS=1), bundle)
     assert done.returncode == 1
-    assert done.stdout.startswith("FAIL b.edge/model.onnx: output 'y' holds NaN or infinity")
+    assert done.stdout.startswith("FAIL b.edge/model.onnx EMULATED: output 'y' holds NaN or infinity")
 
 
 # The Python of the boards

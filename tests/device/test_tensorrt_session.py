@@ -151,9 +151,7 @@ def test_a_damaged_engine_is_refused(on_board):
 
 def test_no_context_says_how_much_it_takes(on_board):
     trt = on_board(EMULATED_CONTEXT_OUT_OF_MEMORY=1)
-    with pytest.raises(
-        DeviceError, match=r"OutOfMemory .*; it takes \d+ bytes of device memory, \d+ are free"
-    ):
+    with pytest.raises(DeviceError, match=r"OutOfMemory .*; it takes \d+ bytes .*, \d+ are free"):
         Session(built(trt), "model.onnx", {})
 
 
@@ -162,7 +160,7 @@ def test_a_launch_that_fails_is_told(on_board, monkeypatch):
     from emulated_tensorrt import context
 
     monkeypatch.setenv("EMULATED_ENQUEUE_FAILS", str(next(context.ENQUEUES) + 1))
-    with pytest.raises(DeviceError, match="TensorRT does not run it: .*unspecified launch failure"):
+    with pytest.raises(DeviceError, match=r"does not run it: .*unspecified launch failure"):
         session.run({"x": picture()})
     session.close()
 

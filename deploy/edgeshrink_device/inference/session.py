@@ -102,7 +102,7 @@ class Session:
     def profile_with(self, profiler):
         """Give every further run's layer times to an IProfiler; runs no graph from here on."""
         self._launch = self._enqueue
-        self._context.profiler = profiler
+        self._context.profiler = self._profiler = profiler  # for as long as the context
 
     def close(self):
         """Give everything back, context before engine before runtime."""

@@ -99,26 +99,40 @@ def test_every_document_on_standard_output_says_emulated(version, bundle, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["8.2", "10.3", "11.4"])
 def test_energy_is_that_of_the_load_within_its_interval(version, bundle, tmp_path):
-    """The meter shows the load while a launch lasts, so energy per inference is about load x time of one.
+    """The meter shows the load while launches follow each other, and scatters by 40 mW of 6 W around it.
 
-    It falls to idle 50 ms after the last launch, while an inference takes about 5 ms: in a load of 10 s that
-    is 0.5%; the meter scatters by 40 mW of 6 W, which the mean of 100 readings brings below 0.1%. 5% leaves
-    room for a disturbed machine; the interval must agree to as much.
+    2% for its mean power, as the board falls to idle where the machine under it stops a process for 50 ms;
+    3% for idle. Energy per inference is that power times what one inference took in the load; known is what
+    it took in the timed runs, and the machine under the board may have been disturbed in either: 10%.
     """
     made = on(tmp_path, version, EMULATED_LOAD_MW=LOAD_MW, EMULATED_LATENCY_MS=5)
-    words = ["profile", bundle, "--device", "jetson", "--no-baseline", "--load-seconds", "12"]
-    document = json.loads(calls(made, bundle, *words, *QUICK, "--json", timeout=400))["profiles"][0]
-    energy = document["energy_mj"]
-    assert energy is not None, document["energy_reason"]
-    latency_s = document["latency_ms"]["end_to_end"]["mean"] / 1000
-    assert energy["total"]["mean"] == pytest.approx(LOAD_MW * latency_s, rel=0.05)
-    low, high = energy["total"]["ci95"]
-    assert low < high
-    assert low <= LOAD_MW * latency_s * 1.05
-    assert high >= LOAD_MW * latency_s * 0.95
-    assert energy["above_idle"]["mean"] < energy["total"]["mean"]
-    assert energy["source"] == "ina3221"
-    assert document["emulated"] is True
+    words = [
+        "profile",
+        bundle,
+        "--device",
+        "jetson",
+        "--seconds",
+        "2",
+        "--launches",
+        "2",
+        "--load-seconds",
+        "12",
+    ]
+    calls(made, bundle, *words, timeout=400)
+    idle_mw = {"8.2": 1400, "10.3": 4700, "11.4": 4700}[version]
+    for document in profiles(bundle):
+        energy = document["energy_mj"]
+        assert energy is not None, document["energy_reason"]
+        assert (energy["source"], document["emulated"]) == ("ina3221", True)
+        assert energy["mean_power_w"] == pytest.approx(LOAD_MW / 1000, rel=0.02)
+        assert energy["idle_power_w"] == pytest.approx(idle_mw / 1000, rel=0.03)
+        latency_ms = document["latency_ms"]["end_to_end"]["mean"]
+        for part, power_mw in (("total", LOAD_MW), ("above_idle", LOAD_MW - idle_mw)):
+            truth = power_mw * latency_ms / 1000
+            low, high = energy[part]["ci95"]
+            assert energy[part]["mean"] == pytest.approx(truth, rel=0.1)
+            assert low <= 1.1 * truth
+            assert high >= 0.9 * truth
 
 
 def test_the_boards_python_runs_the_pyz(bundle, tmp_path):

@@ -72,8 +72,9 @@ def main() -> None:
         seconds, megabytes = float(row["median_s"]), float(row["peak_mb"])
         verdict = "within" if seconds < LIMIT_S and megabytes < LIMIT_MB else "ABOVE"
         print(
-            f"{row['command']:<15} {seconds:.3f} s, {megabytes:.1f} MB "
-            f"({float(row['children_mb']):.1f} MB the largest process it starts); {verdict} the {LIMIT_S} s and {LIMIT_MB:.0f} MB it may take"
+            f"{row['command']:<15} {seconds:.3f} s, {megabytes:.1f} MB"
+            f" ({float(row['children_mb']):.1f} MB the largest process it starts);"
+            f" {verdict} the {LIMIT_S} s and {LIMIT_MB:.0f} MB it may take"
         )
 
 

@@ -1,8 +1,10 @@
 """Engines run by trtexec, where TensorRT has no Python module: its exported times, outputs and layers.
 
 Of --exportTimes one row is one inference: `computeMs` is what the GPU spends on it, `latencyMs` the copies
-and that (H2D + compute + D2H) without the time it waited for the inference before it. From TensorRT 11 on
-trtexec leaves the copies out, spins and runs graphs unless told otherwise; it is told.
+and that (H2D + compute + D2H) without the time it waited for the inference before it. Before TensorRT 10 the
+rows of the warm-up are among them (sampleReporting.cpp, exportJSONTrace): they are those that began before
+its end. From TensorRT 11 on trtexec leaves the copies out, spins and runs graphs unless told otherwise; it is
+told.
 """
 
 import json
@@ -20,6 +22,7 @@ __all__ = ["TrtexecSession", "read_outputs", "read_profile", "read_times"]
 
 WARM_UP_MS = 200
 FEW = 10
+LEAST_S = 0.1  # it measures nothing when its duration is over with the warm-up
 BARE = r"(?<=[\s,\[:]){}(?=[\s,\]}}])"
 PRINTED = (("-?nan", "NaN"), ("-inf", "-Infinity"), ("inf", "Infinity"))
 
@@ -61,8 +64,9 @@ class TrtexecSession:
         Raises:
             DeviceError: trtexec fails, or its times cannot be read.
         """
-        measured = ["--warmUp={}".format(WARM_UP_MS), "--duration={:g}".format(seconds)]
-        return read_times(self._export("Times", [*measured, "--iterations={}".format(runs)], feed))
+        words = ["--warmUp={}".format(WARM_UP_MS), "--duration={:g}".format(max(seconds, LEAST_S))]
+        words.append("--iterations={}".format(runs + 1))  # a slow network's first is the warm-up
+        return read_times(self._export("Times", words, feed), WARM_UP_MS)
 
     def outputs(self, feed):
         """{output: float64 array} of one feed; raises as `times`."""
@@ -88,10 +92,16 @@ class TrtexecSession:
                 raise DeviceError("trtexec exported nothing that can be read: {}".format(error)) from error
 
 
-def read_times(text):
-    """(end-to-end, GPU) seconds of what --exportTimes wrote."""
+def read_times(text, warm_up_ms):
+    """(end-to-end, GPU) seconds of what --exportTimes wrote, without the warm-up's.
+
+    Args:
+        text: The file's.
+        warm_up_ms: What --warmUp was given; the rows' clock starts with it.
+    """
     rows = _rows(text)
     try:
+        rows = [row for row in rows if row["startComputeMs"] >= warm_up_ms]
         pairs = [(row["latencyMs"] / 1000.0, row["computeMs"] / 1000.0) for row in rows]
     except (KeyError, TypeError) as error:
         raise DeviceError("trtexec's times cannot be read: a row has no {}".format(error)) from error
@@ -107,7 +117,7 @@ def read_outputs(text):
     found = {}
     try:
         for row in _rows(text):
-            sizes = [int(size) for size in str(row["dimensions"]).split("x") if size.isdigit()]
+            sizes = [int(size) for size in re.findall(r"\d+", str(row["dimensions"]))]
             found[row["name"]] = np.array(row["values"], dtype=np.float64).reshape(sizes)
     except (KeyError, TypeError, ValueError) as error:
         raise DeviceError("trtexec's outputs cannot be read: {}".format(error)) from error

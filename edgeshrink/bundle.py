@@ -27,6 +27,9 @@ __all__ = ["Bundle", "Draft", "check_target", "new_bundle", "read_bundle", "writ
 
 MANIFEST, MODEL, BASELINE = "manifest.json", "model.onnx", "baseline.onnx"
 SAMPLES, DEVICE_PACKAGE = "samples.npz", "edgeshrink-device.pyz"
+ENGINES = "engines"
+
+_OF_ENGINES = {".engine", ".json", ".cache", ".lock"}
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can hold: the same package gives the same bytes
 _MAIN = 'import runpy\n\nrunpy.run_module("edgeshrink_device", run_name="__main__", alter_sys=True)\n'
@@ -62,7 +65,7 @@ def check_target(path: Path, *, force: bool = False) -> None:
 
 
 def _require_own(path: Path) -> None:
-    """Let pass what export and profile wrote and nobody added to: --force takes no file of the user's."""
+    """Let pass what export, build and profile wrote alone: --force takes no file of the user's."""
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         ours = not path.is_symlink() and isinstance(manifest, dict) and "edgeshrink_version" in manifest
@@ -71,7 +74,7 @@ def _require_own(path: Path) -> None:
     if not ours:
         raise InputError(f"{path} is no bundle, so --force does not replace it.", "Remove it yourself.")
     parts = {MANIFEST, MODEL, BASELINE, SAMPLES, DEVICE_PACKAGE}
-    added = [entry.name for entry in path.iterdir() if entry.name not in parts and not _is_profile(entry)]
+    added = [entry.name for entry in path.iterdir() if entry.name not in parts and not _is_made_here(entry)]
     if added:
         raise InputError(
             f"{path} holds files that are not the bundle's: {', '.join(sorted(added)[:5])}.",
@@ -79,7 +82,10 @@ def _require_own(path: Path) -> None:
         )
 
 
-def _is_profile(entry: Path) -> bool:
+def _is_made_here(entry: Path) -> bool:
+    """Whether it is a profile, or a folder with engines and what their building leaves, and nothing else."""
+    if entry.name == ENGINES and entry.is_dir() and not entry.is_symlink():
+        return all(part.suffix in _OF_ENGINES for part in entry.iterdir())
     return entry.name.startswith("profile-") and entry.suffix == ".json"
 
 

@@ -245,6 +245,19 @@ def test_force_does_not_take_the_users_own_files_along(tmp_path: Path) -> None:
         write(path, force=True)
 
 
+def test_force_replaces_a_bundle_with_the_engines_built_of_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "net.edge")
+    (path / "engines").mkdir()
+    for name in ("model-fp16-0123456789ab.engine", "model-fp16-0123456789ab.json", "timing-0123.cache"):
+        (path / "engines" / name).touch()
+    write(path, force=True)
+    assert not (path / "engines").exists()
+    (path / "engines").mkdir()
+    (path / "engines" / "my-notes.md").write_text("mine")
+    with pytest.raises(InputError, match="engines"):
+        write(path, force=True)
+
+
 def test_another_programs_manifest_makes_no_bundle(tmp_path: Path) -> None:
     (tmp_path / "extension").mkdir()
     (tmp_path / "extension" / "manifest.json").write_text('{"manifest_version": 3}')

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import io
-import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ import torch
 
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.inputs import InputSpec, Moment
+from edgeshrink.logs import unspoken
 from edgeshrink.onnx_reader import Traced
 from edgeshrink.open_axes import OpenAxes
 from edgeshrink.signature import bind_inputs, call_arguments, example, flat_outputs, run_module
@@ -238,19 +238,10 @@ def _name_outputs(model: ir.Model, names: list[str]) -> None:
 def _quiet() -> Iterator[list[str]]:
     """Keep torch's talk off the terminal; yields the list that what concerns the user is added to."""
     told: list[str] = []
-    loggers = [
-        logging.getLogger(name) for name in ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript")
-    ]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings(record=True) as caught:
+    libraries = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
+    with warnings.catch_warnings(record=True) as caught, unspoken(*libraries):
         warnings.simplefilter("always")
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        try:
-            yield told
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+        yield told
     told.extend(str(w.message).splitlines()[0] for w in caught if w.category.__name__ == "TracerWarning")
 
 

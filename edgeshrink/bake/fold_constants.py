@@ -17,6 +17,7 @@ from onnxscript.optimizer import fold_constants
 
 from edgeshrink.bake.base import BakePass
 from edgeshrink.graph.shapes import infer_shapes
+from edgeshrink.logs import unspoken
 
 __all__ = ["FoldConstants"]
 
@@ -24,7 +25,7 @@ _GROWING = {"ConstantOfShape", "Expand", "Range", "Tile"}
 _RANDOM = {"Bernoulli", "Dropout"}  # the folder knows the other random ones itself
 _NO_LIMIT = 1 << 40
 _SMALL = 1024
-"""Elements up to which a folded constant may be larger than what it is made of."""
+"""Elements up to which a folded constant may be larger than what it is made of; 4 kB of floats."""
 
 
 class FoldConstants(BakePass):
@@ -48,7 +49,8 @@ class FoldConstants(BakePass):
 
 def _fold(model: ir.Model) -> bool:
     limits = {"input_size_limit": _NO_LIMIT, "output_size_limit": _NO_LIMIT}
-    return bool(fold_constants(model, **limits, should_fold=_pays).modified)
+    with unspoken("onnxscript"):
+        return bool(fold_constants(model, **limits, should_fold=_pays).modified)
 
 
 def _infer_shapes(model: ir.Model) -> bool:
@@ -64,14 +66,17 @@ def _count_constants(model: ir.Model) -> int:
 
 
 def _pays(node: ir.Node) -> bool | None:
-    custom = node.domain != ""
-    if custom or node.op_type in _GROWING or node.op_type in _RANDOM or _grows(node):
-        return False
-    return None
+    return False if node.domain != "" or node.op_type in _RANDOM or _grows(node) else None
 
 
 def _grows(node: ir.Node) -> bool:
-    """Whether the result, its size being known, is larger than what it is made of: an outer product, say."""
-    made = sum(prod(v.shape.numpy()) for v in node.outputs if v.shape is not None and v.shape.is_static())
+    """Whether the result is larger than what it is made of: an outer product, say.
+
+    What is made to grow does so where its size is not known, or not small.
+    """
+    known = [v.shape for v in node.outputs if v.shape is not None and v.shape.is_static()]
+    made = sum(prod(shape.numpy()) for shape in known)
+    if node.op_type in _GROWING:
+        return len(known) < len(node.outputs) or made > _SMALL
     read = {v: v.const_value.size for v in node.inputs if v is not None and v.const_value is not None}
     return made > max(sum(read.values()), _SMALL)

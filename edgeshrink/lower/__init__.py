@@ -11,6 +11,7 @@ import onnx_ir.passes.common as passes
 from edgeshrink.devices import Device
 from edgeshrink.errors import EdgeshrinkError, UnsupportedError
 from edgeshrink.graph.shapes import infer_shapes
+from edgeshrink.logs import unspoken
 from edgeshrink.lower.affine_grid import LowerAffineGrid
 from edgeshrink.lower.attention import LowerAttention
 from edgeshrink.lower.bits import LowerBitwise, LowerBitwiseNot
@@ -24,6 +25,7 @@ from edgeshrink.lower.constant_attributes import LowerConstantAttributes
 from edgeshrink.lower.counts import LowerCounts
 from edgeshrink.lower.einsum_ellipsis import LowerEinsumEllipsis
 from edgeshrink.lower.filled import LowerFilled
+from edgeshrink.lower.fold_sizes import fold_sizes
 from edgeshrink.lower.fourier import LowerDFT, LowerSTFT
 from edgeshrink.lower.gelu import LowerGelu
 from edgeshrink.lower.grid_sample import LowerGridSample
@@ -61,7 +63,7 @@ from edgeshrink.lower.shrink import LowerShrink
 from edgeshrink.lower.split_num_outputs import LowerSplitNumOutputs
 from edgeshrink.lower.swish import LowerSwish
 from edgeshrink.lower.target import Target
-from edgeshrink.lower.tidy import StripNotes, unspoken
+from edgeshrink.lower.tidy import StripNotes
 from edgeshrink.lower.top_k_smallest import LowerTopKSmallest
 from edgeshrink.lower.trilu import LowerTrilu
 from edgeshrink.lower.windows import LowerWindow
@@ -166,6 +168,8 @@ def lower(model: ir.Model, device: Device) -> LowerReport:
     rules = [rule(target) for rule in RULES]
     declared = [output.shape for output in model.graph.outputs]
     _know_types(model)
+    if target.opset < before[0] and fold_sizes(model):
+        _know_types(model)
     for rule in rules:
         rule(model)
     for output, shape in zip(model.graph.outputs, declared, strict=True):
@@ -222,7 +226,7 @@ def _tidy(model: ir.Model) -> None:
         passes.RemoveUnusedOpsetsPass(),
         StripNotes(),
     ):
-        with unspoken():
+        with unspoken("onnx_ir"):  # of each initializer that it leaves as it is
             step(model)
 
 

@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import onnx_ir as ir
 
-__all__ = ["StripNotes", "unspoken"]
-
-
-@contextmanager
-def unspoken() -> Iterator[None]:
-    """Without onnx_ir's log, whose passes tell of each initializer that they leave as it is."""
-    logger = logging.getLogger("onnx_ir")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+__all__ = ["StripNotes"]
 
 
 class StripNotes(ir.passes.InPlacePass):

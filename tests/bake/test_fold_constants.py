@@ -49,6 +49,12 @@ def test_few_numbers_are_not_stored_many_times():
     assert ops(run_pass(model(text, arrays), FoldConstants))["Expand"] == 1
 
 
+def test_few_copies_are_stored():
+    text = f"{X} => (float[N, 3] y) {{ e = Expand(w, size) y = Add(x, e) }}"
+    arrays = {"w": W[:1, :1], "size": np.array([1, 3])}
+    assert ops(run_pass(model(text, arrays), FoldConstants)) == {"Add": 1}
+
+
 def test_what_callers_may_override_is_not_folded():
     before = model(
         f"{X} => (float[N, 4] y) {{ m = Mul(w, mask) t = Transpose(m) y = MatMul(x, t) }}",

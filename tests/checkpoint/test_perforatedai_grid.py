@@ -124,7 +124,8 @@ def test_the_traced_network_computes_what_the_librarys_does(
     module = load(file, arch=arch(name), dendrite_activation=activation.__name__).module
     traced = trace_module(module, [InputSpec(None, tuple(x.shape))])
     model = ir.serde.serialize_model(traced.model).SerializeToString()
-    assert largest(run_onnx(model, x) - expected) <= 1e-5  # float32 sums in ONNX Runtime's order
+    # float32 sums in ONNX Runtime's order: 1e-5 of outputs around 1, and as much of larger ones
+    assert largest(run_onnx(model, x) - expected) <= 1e-5 * max(1.0, largest(expected))
 
 
 @pytest.mark.parametrize(

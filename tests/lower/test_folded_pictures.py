@@ -211,7 +211,8 @@ def test_sequences_that_older_opsets_do_not_pass_on_are_reported() -> None:
     model = parse(text, 14)
     infer_shapes(model)
     faults = faults_at(model.graph[1], 14, 13)
-    assert faults and all("seq(tensor(float))" in fault for fault in faults)
+    assert faults
+    assert all("seq(tensor(float))" in fault for fault in faults)
 
 
 def test_a_cap_before_or_behind_a_mask_is_told_apart() -> None:

@@ -213,8 +213,16 @@ def _require_all_lowered(model: ir.Model, device: Device, target: Target) -> Non
         raise UnsupportedError(
             f"{device.name} takes opset {target.opset}, and these nodes cannot be written in it:\n"
             + "\n".join(lines),
-            "Replace the operation in forward, or choose another device: `edgeshrink devices` lists them.",
+            _way_out(model),
         )
+
+
+def _way_out(model: ir.Model) -> str:
+    """What to do; some rules write constants for sizes, and so need them fixed."""
+    way = "eplace the operation in forward, or choose another device: `edgeshrink devices` lists them."
+    if any(value.shape is not None and not value.shape.is_static() for value in model.graph.inputs):
+        return f"Fix the open sizes (--input without a range), which some rules need; r{way}"
+    return f"R{way}"
 
 
 def _tidy(model: ir.Model) -> None:

@@ -147,6 +147,14 @@ def test_operators_of_a_foreign_domain_are_reported() -> None:
         lowered(ir.serde.deserialize_model(onnx.parser.parse_model(text)))
 
 
+@pytest.mark.parametrize(("size", "told"), [("N", "Fix the open sizes"), ("2", "Replace the operation")])
+def test_a_way_out_is_told_for_open_sizes_too(size: str, told: str) -> None:
+    model = parse(f"(float[{size}, 4] x, int64[{size}] i) => (y) {{ y = TensorScatter(x, x, i) }}", 24)
+    with pytest.raises(UnsupportedError) as caught:
+        lowered(model)
+    assert caught.value.hint.startswith(told)
+
+
 def test_constants_and_nodes_that_nobody_reads_are_dropped() -> None:
     model = parse("(float[2] x) => (y) { z = Add(x, c) y = Relu(x) }", c=np.ones(2, np.float32))
     after = lowered_same(model)

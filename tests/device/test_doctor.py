@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import subprocess
 import sys
 
 import pytest
@@ -227,6 +229,18 @@ def test_a_pc_is_ready_where_it_can_profile_on_its_cpu(capsys):
     assert lines[0].startswith("not needed  board         no Jetson: ")
     assert lines[-2:] == ["PASS", "next: edgeshrink profile BUNDLE"]
     assert "EMULATED" not in done.stdout
+
+
+def test_a_terminal_sees_what_is_looked_at_until_it_is_done(made):
+    leader, follower = pty.openpty()
+    words = [sys.executable, "-m", "edgeshrink_device", "doctor", "--json"]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=follower, env=made.environment, timeout=60)
+    os.close(follower)
+    drawn = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    assert json.loads(done.stdout)["ok"]
+    assert "looking at TensorRT" in drawn
+    assert drawn.endswith("\r\x1b[K")
 
 
 def test_nothing_heavy_is_loaded_into_its_own_process(made):

@@ -2,8 +2,7 @@
 
 import sys
 
-from edgeshrink_device import doctor
-from edgeshrink_device.doctor.check import Context
+from edgeshrink_device import boards, doctor
 from edgeshrink_device.files import dumps
 
 __all__ = ["add"]
@@ -23,7 +22,10 @@ machine that is no Jetson: when it can profile on the CPU), 1 otherwise.
 def add(subparsers):
     """Add the command and its options."""
     parser = subparsers.add_parser(
-        "doctor", help="whether this machine is ready, and what is missing", description=DESCRIPTION
+        "doctor",
+        help="whether this machine is ready, and what is missing",
+        description=DESCRIPTION,
+        allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -32,8 +34,9 @@ def add(subparsers):
 
 def run(options):
     """Look, print; returns the exit status: 1 where it is not ready."""
-    checks, can, emulated = doctor.examine(_progress())
-    jetson = Context().board
+    checks, can, emulated = doctor.examine(_progress)
+    _progress()
+    jetson = boards.detect()
     ok = can["build"] and can["profile_gpu"] if jetson else can["profile_cpu"]
     if options.json:
         document = {
@@ -50,21 +53,14 @@ def run(options):
     return 0 if ok else 1
 
 
-def _progress():
-    """On a terminal, a line that says what is looked at: TensorRT takes its time."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(name):
-        sys.stderr.write("\r\x1b[Klooking at {}\r".format(name))
+def _progress(name=None):
+    """On a terminal, a line that says what is looked at (TensorRT takes its time), gone without a name."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K{}".format("looking at {}".format(name) if name else ""))
         sys.stderr.flush()
-
-    return show
 
 
 def _describe(checks, can, emulated, ok, jetson):
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
     width = max(len(check.name) for check in checks)
     lines = ["EMULATED: parts of this board are simulated", ""] if emulated else []
     for check in checks:

@@ -8,6 +8,14 @@ from .emulated_helpers import convolution, picture, reference
 
 QUICK = ["--device", "jetson", "--seconds", "0.02", "--runs", "8", "--launches", "2", "--power", "none"]
 
+LOOKUP = """
+<ir_version: 7, opset_import: ["" : 13]>
+net (int64[2] i) => (float[2, 2] y, int64[2] j) <float[3, 2] t = {1, 2, 3, 4, 5, 6}> {
+  y = Gather(t, i)
+  j = Identity(i)
+}
+"""
+
 
 def write_bundle(folder, baseline=True, wrong=0.0, samples=6):
     """A bundle of convolutions; `wrong` is added to what is expected of them."""

@@ -14,8 +14,8 @@ import pytest
 from edgeshrink.comparison import compare
 from tests.emulated_jetson.board import board
 
-from .emulated_helpers import VERSIONS, convolution, picture, reference
-from .inference_helpers import QUICK, document, profiled, write_bundle
+from .emulated_helpers import VERSIONS, convolution, model_of, picture, reference
+from .inference_helpers import LOOKUP, QUICK, document, profiled, write_bundle
 from .test_python36 import python36, run
 
 
@@ -202,6 +202,25 @@ def test_open_sizes_are_measured_at_opt(tmp_path):
         told = document(bundle)
         assert told["model"]["inputs"] == [{"name": "x", "shape": [2, 3, 8, 8], "dtype": "float32"}]
         assert told["parity"]["ok"]
+
+
+@pytest.mark.parametrize("tensorrt", ["8.2", "10.3", None], ids=["8.2", "10.3", "trtexec"])
+def test_whole_numbers_of_64_bits_are_computed_as_this_tensorrt_does(tensorrt, tmp_path):
+    bundle, made = tmp_path / "b.edge", board(tmp_path, tensorrt=tensorrt)
+    bundle.mkdir()
+    (bundle / "model.onnx").write_bytes(model_of(LOOKUP))
+    i, table = np.array([[0, 1], [2, 2], [1, 0]]), np.arange(1, 7, dtype=np.float32).reshape(3, 2)
+    np.savez(bundle / "samples.npz", **{"in/i": i, "out/y": table[i], "out/j": i})
+    done = profiled(made, bundle)
+    assert (done.stderr, done.returncode) == ("", 0)
+    told = document(bundle)
+    assert told["parity"]["ok"]
+    assert told["model"]["inputs"][0]["dtype"] == ("int64" if tensorrt == "10.3" else "int32")
+    np.savez(bundle / "samples.npz", **{"in/i": i + 2**40, "out/y": table[i], "out/j": i})
+    refused = profiled(made, bundle, "--force")
+    if tensorrt != "10.3":
+        assert refused.returncode == 2
+        assert "reach from 1099511627776 to 1099511627778, it is computed as int32" in refused.stderr
 
 
 def test_without_samples_odd_outputs_are_at_least_told(tmp_path):

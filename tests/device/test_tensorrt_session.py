@@ -13,14 +13,8 @@ from tests.emulated_jetson.board import board
 
 from . import engine_helpers
 from .emulated_helpers import VERSIONS, convolution, load, model_of, picture, plan, reference
+from .inference_helpers import LOOKUP
 
-LOOKUP = """
-<ir_version: 7, opset_import: ["" : 13]>
-net (int64[2] i) => (float[2, 2] y, int64[2] j) <float[3, 2] t = {1, 2, 3, 4, 5, 6}> {
-  y = Gather(t, i)
-  j = Identity(i)
-}
-"""
 OPEN = {"profile": {"x": [(1, 3, 8, 8), (2, 3, 8, 8), (4, 3, 8, 8)]}}
 
 
@@ -87,8 +81,9 @@ def test_whole_numbers_are_bound_as_this_tensorrt_computes_them(version, dtype, 
     session.close()
 
 
-def test_a_graph_gives_the_same(on_board):
-    session = Session(built(on_board("10.3")), "model.onnx", {}, graph=True)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_graph_gives_the_same(version, on_board):
+    session = Session(built(on_board(version)), "model.onnx", {}, graph=True)
     assert session.graph_reason is None
     for feed in (picture(), -picture()):
         found = session.run({"x": feed})[0]

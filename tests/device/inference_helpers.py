@@ -16,6 +16,15 @@ net (int64[2] i) => (float[2, 2] y, int64[2] j) <float[3, 2] t = {1, 2, 3, 4, 5,
 }
 """
 
+HALF = """
+<ir_version: 7, opset_import: ["" : 13]>
+net (float[1, 4] x) => (float[1, 4] y) <float16[4] w = {15360, 16384, 16896, 17408}> {
+  h = Cast<to = 10>(x)
+  m = Mul(h, w)
+  y = Cast<to = 1>(m)
+}
+"""
+
 
 def write_bundle(folder, baseline=True, wrong=0.0, samples=6):
     """A bundle of convolutions; `wrong` is added to what is expected of them."""

@@ -15,7 +15,7 @@ from edgeshrink.comparison import compare
 from tests.emulated_jetson.board import board
 
 from .emulated_helpers import VERSIONS, convolution, model_of, picture, reference
-from .inference_helpers import LOOKUP, QUICK, document, profiled, write_bundle
+from .inference_helpers import HALF, LOOKUP, QUICK, document, profiled, write_bundle
 from .test_python36 import python36, run
 
 
@@ -221,6 +221,20 @@ def test_whole_numbers_of_64_bits_are_computed_as_this_tensorrt_does(tensorrt, t
     if tensorrt != "10.3":
         assert refused.returncode == 2
         assert "reach from 1099511627776 to 1099511627778, it is computed as int32" in refused.stderr
+
+
+def test_a_strongly_typed_engine_is_held_to_the_types_in_its_model(tmp_path):
+    bundle = tmp_path / "b.edge"
+    bundle.mkdir()
+    (bundle / "model.onnx").write_bytes(model_of(HALF))
+    x = np.arange(12, dtype=np.float32).reshape(3, 4) / 7
+    y = np.concatenate([reference(model_of(HALF), x=x[i : i + 1])[0] for i in range(3)])
+    np.savez(bundle / "samples.npz", **{"in/x": x, "out/y": y})
+    done = profiled(board(tmp_path, tensorrt="11.4"), bundle)
+    assert (done.stderr, done.returncode) == ("", 0)
+    told = document(bundle)
+    assert (told["model"]["precision"], told["model"]["computed_in"]) == ("typed", "fp16")
+    assert told["parity"]["tolerance"]["relative_to_scale"] == 2e-2
 
 
 def test_without_samples_odd_outputs_are_at_least_told(tmp_path):

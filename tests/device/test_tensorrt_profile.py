@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -104,6 +105,34 @@ def test_a_precision_that_the_chip_lacks_is_refused_before_anything_is_measured(
     assert done.returncode == 2
     assert done.stderr.startswith("error: INT8 is not to be had on this chip")
     assert sorted(path.name for path in bundle.iterdir()) == ["model.onnx", "samples.npz"]
+
+
+def test_a_terminal_sees_the_build_and_then_the_measurement(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    made = board(tmp_path, tensorrt="10.3", EMULATED_BUILD_SECONDS=1)
+    mine, its = pty.openpty()
+    words = [sys.executable, "-m", "edgeshrink_device", "profile", bundle, *QUICK]
+    with subprocess.Popen(
+        list(map(str, words)), stdout=subprocess.DEVNULL, stderr=its, env=made.environment
+    ) as process:
+        os.close(its)
+        seen = read_all(mine)
+        assert process.wait() == 0
+    assert seen.index("building model.onnx in FP16: 0:00") < seen.index("measure b.edge/model.onnx")
+
+
+def read_all(terminal):
+    """What was written to a terminal until nobody has it open."""
+    seen = b""
+    while True:
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:  # how Linux says that the other end is closed
+            more = b""
+        if not more:
+            os.close(terminal)
+            return seen.decode()
+        seen += more
 
 
 def test_a_kept_engine_is_run_and_not_built_again(tmp_path):

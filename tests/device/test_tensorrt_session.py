@@ -174,6 +174,18 @@ def test_layers_are_timed_by_the_profiler(version, on_board):
     session.close()
 
 
+def test_where_enqueueing_is_not_profiled_layers_are_timed_by_executing(on_board, monkeypatch):
+    trt = on_board("8.2")  # less what came after 8.0
+    monkeypatch.delattr(trt.IExecutionContext, "enqueue_emits_profile")
+    session = Session(built(trt), "model.onnx", {})
+    profiler = layers.make_profiler(trt)
+    session.profile_with(profiler)
+    session.run({"x": picture()})
+    assert session._launch == session._execute
+    assert len(profiler.times) == 2
+    session.close()
+
+
 @pytest.mark.parametrize(
     ("layer", "module"),
     [

@@ -44,6 +44,10 @@ class BindingApi:
         """Put one inference on the stream (an int); False where TensorRT refuses."""
         return self._context.execute_async_v2(self._addresses, stream)
 
+    def execute(self):
+        """Run once and wait for it; False where TensorRT refuses."""
+        return self._context.execute_v2(self._addresses)
+
     def _tensor(self, name, i):
         engine = self._engine
         if engine.is_shape_binding(i):

@@ -100,8 +100,12 @@ class Session:
         return self._stream.elapsed_ms() / 1000
 
     def profile_with(self, profiler):
-        """Give every further run's layer times to an IProfiler; runs no graph from here on."""
-        self._launch = self._enqueue
+        """Give every further run's layer times to an IProfiler; runs no graph from here on.
+
+        TensorRT 8.0 profiles what it executes alone, later ones what is enqueued, too.
+        """
+        enqueues = hasattr(self._context, "enqueue_emits_profile")
+        self._launch = self._enqueue if enqueues else self._execute
         self._context.profiler = self._profiler = profiler  # for as long as the context
 
     def close(self):
@@ -189,6 +193,11 @@ class Session:
 
     def _enqueue(self):
         if not self._adapter.enqueue(self._stream.handle):
+            raise DeviceError("{}: TensorRT does not run it: {}".format(self._model, self._said()))
+
+    def _execute(self):
+        self._stream.synchronize()  # it runs on a stream of its own
+        if not self._adapter.execute():
             raise DeviceError("{}: TensorRT does not run it: {}".format(self._model, self._said()))
 
     def _said(self):

@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from edgeshrink_device.errors import InputError
 
-__all__ = ["Input", "Node", "Outline", "read_outline", "sha256_with_data"]
+__all__ = ["Input", "Node", "Outline", "fields", "read_outline", "sha256_with_data"]
 
 Outline = namedtuple("Outline", ["nodes", "inputs", "external"])
 Outline.__doc__ = """Of a model: its graph's `Node`s, its `Input`s without the weights among them, and the
@@ -68,11 +68,11 @@ def sha256_with_data(path, outline):
 
 
 def _outline(data):
-    graphs = [span for number, span in _fields(data, 0, len(data)) if number == 7]
+    graphs = [span for number, span in fields(data, 0, len(data)) if number == 7]
     if not graphs:
         raise ValueError("it holds no graph")
     nodes, values, weights, external = [], [], set(), set()
-    for number, span in _fields(data, *graphs[-1]):
+    for number, span in fields(data, *graphs[-1]):
         if number == 1:
             nodes.append(span)
         elif number == 5:
@@ -88,8 +88,12 @@ def _outline(data):
     )
 
 
-def _fields(data, start, end):
-    """(field number, (start, end)) of the parts of a message; of a plain number (its value, None)."""
+def fields(data, start, end):
+    """(field number, (start, end)) of the parts of a message; of a plain number (its value, None).
+
+    Raises:
+        ValueError: It is damaged.
+    """
     while start < end:
         key, start = _number(data, start, end)
         kind = key & 7
@@ -127,7 +131,7 @@ def _text(data, span):
 def _node(data, span, weights):
     texts = {3: "", 4: "", 7: ""}
     inputs = []
-    for number, part in _fields(data, *span):
+    for number, part in fields(data, *span):
         if number in texts:
             texts[number] = _text(data, part)
         elif number == 1:
@@ -141,11 +145,11 @@ def _node(data, span, weights):
 def _tensor(data, span):
     """The name of a weight, and the files beside the model that hold it."""
     name, locations = "", []
-    for number, part in _fields(data, *span):
+    for number, part in fields(data, *span):
         if number == 8:
             name = _text(data, part)
         elif number == 13:
-            entry = {key: _text(data, text) for key, text in _fields(data, *part)}
+            entry = {key: _text(data, text) for key, text in fields(data, *part)}
             if entry.get(1) == "location":
                 locations.append(entry.get(2, ""))
     return name, locations
@@ -153,7 +157,7 @@ def _tensor(data, span):
 
 def _input(data, span):
     name, shape = "", []
-    for number, part in _fields(data, *span):
+    for number, part in fields(data, *span):
         if number == 1:
             name = _text(data, part)
         elif number == 2:
@@ -164,13 +168,13 @@ def _input(data, span):
 def _shape(data, span):
     """The sizes in a TypeProto (1: tensor, in it 2: shape, in it 1: dimension, in it 1: its size)."""
     for wanted in (1, 2):
-        found = [part for number, part in _fields(data, *span) if number == wanted]
+        found = [part for number, part in fields(data, *span) if number == wanted]
         if not found:
             return []
         span = found[-1]
-    return [_size(data, part) for number, part in _fields(data, *span) if number == 1]
+    return [_size(data, part) for number, part in fields(data, *span) if number == 1]
 
 
 def _size(data, span):
-    sizes = [part[0] for number, part in _fields(data, *span) if number == 1]
+    sizes = [part[0] for number, part in fields(data, *span) if number == 1]
     return sizes[-1] if sizes and sizes[-1] > 0 else None

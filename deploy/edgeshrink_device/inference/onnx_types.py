@@ -8,8 +8,7 @@ name).
 import mmap
 from collections import namedtuple
 
-from edgeshrink_device.engines.onnx_outline import _fields as fields
-from edgeshrink_device.engines.onnx_outline import read_outline
+from edgeshrink_device.engines.onnx_outline import fields, read_outline
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.specs import Spec
 

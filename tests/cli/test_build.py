@@ -27,6 +27,12 @@ def test_a_bundle_that_is_not_there_is_a_wrong_call(run, tmp_path):
     assert result.err == f"error: {tmp_path}/none.edge: no such file or folder.\n"
 
 
+def test_it_says_that_this_machine_is_no_jetson(run, bundle):
+    result = run("build", bundle, "--device", "jetson")
+    assert result.status == 2
+    assert "this machine is no Jetson" in result.err
+
+
 def test_its_help_has_the_name_it_was_called_by(run):
     assert run("build", "--help").out.startswith("usage: edgeshrink build")
 

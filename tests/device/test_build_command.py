@@ -51,6 +51,17 @@ def test_the_second_call_says_that_it_is_there(made, tmp_path):
     assert "it was asked for" in made.device("build", bundle, "--force").stdout
 
 
+def test_the_device_may_be_named_as_for_profile(made, tmp_path):
+    bundle = write_bundle(tmp_path / "net.edge")
+    assert made.device("build", bundle, "--device", "jetson").returncode == 0
+    done = made.device("build", bundle, "--device", "cpu")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --device cpu runs models as they are: no engine is built for it.")
+    done = made.device("build", bundle, "--device", "jetson", EDGESHRINK_SYSROOT=tmp_path / "nowhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: this machine is no Jetson.")
+
+
 def test_json_is_one_document_and_nothing_else(made, tmp_path):
     bundle = write_bundle(tmp_path / "net.edge", baseline=True)
     done = made.device("build", bundle, "--baseline", "--json", "--workspace", 64, "--precision", "fp32")

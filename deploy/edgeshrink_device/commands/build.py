@@ -3,6 +3,8 @@
 import os
 import shlex
 
+from edgeshrink_device import boards, machine
+from edgeshrink_device.errors import InputError
 from edgeshrink_device.files import dumps
 from edgeshrink_device.targets import find_targets
 
@@ -18,6 +20,7 @@ def add(subparsers):
     )
     add_option = parser.add_argument
     add_option("paths", nargs="+", metavar="BUNDLE|MODEL.onnx", help="bundle folders and model files")
+    add_option("--device", help="jetson or tensorrt: the machine this runs on, as for profile")
     add_option(
         "--precision",
         default="auto",
@@ -42,6 +45,8 @@ def run(options):
     from edgeshrink_device.engines.progress import Progress
     from edgeshrink_device.engines.refusal import BuildError
 
+    if options.device is not None:
+        _check_device(options.device)
     targets = find_targets(options.paths, "jetson", options.samples, options.baseline)
     opened, refused = [], []
     with Progress() as progress:
@@ -62,6 +67,18 @@ def run(options):
                 refused.append((target.path, error))
     print(_as_json(opened, refused) if options.json else "\n".join(_describe(opened, refused, options)))
     return 1 if refused else 0
+
+
+def _check_device(name):
+    """Engines are built on the machine that runs them: a name can only be right or wrong."""
+    from edgeshrink_device.runners import RUNNERS, require_runner
+
+    require_runner(name, machine.board())
+    if not getattr(RUNNERS.get(name), "runs_engines", False):
+        raise InputError(
+            "--device {} runs models as they are: no engine is built for it".format(name),
+            "Measure them: edgeshrink profile BUNDLE --device {}".format(name),
+        )
 
 
 def _as_json(opened, refused):
@@ -96,7 +113,9 @@ def _describe(opened, refused, options):
     lines.append("FAIL: TensorRT refuses {} of the models".format(len(refused)) if refused else "PASS")
     if not refused:
         lines.append(
-            "next: edgeshrink profile {} --device jetson".format(" ".join(map(shlex.quote, options.paths)))
+            "next: edgeshrink profile {} --device {}".format(
+                " ".join(map(shlex.quote, options.paths)), "jetson" if boards.detect() else "tensorrt"
+            )
         )
     return lines
 

@@ -136,6 +136,7 @@ def test_a_numpy_for_another_processor_is_told_from_one_that_is_not_there(made, 
     assert (status, document["can"]["profile_gpu"]) == (1, False)
     assert checks["numpy"]["status"] == "missing"
     assert "illegal instruction" in checks["numpy"]["found"]
+    assert checks["numpy"]["mend"] == "export OPENBLAS_CORETYPE=ARMV8"
 
 
 @pytest.mark.parametrize(

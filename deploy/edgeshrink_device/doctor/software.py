@@ -38,7 +38,8 @@ def numpy(context):
         return OK, answer["version"] + (" with OPENBLAS_CORETYPE={}".format(kernels) if trap else ""), ""
     if answer.get("signal") == "SIGILL":
         found = "ends Python with an illegal instruction: its OpenBLAS takes this processor for another one"
-        mend = "export OPENBLAS_CORETYPE=ARMV8" if platform.machine() == "aarch64" else ""
+        arm = context.board is not None or platform.machine() == "aarch64"
+        mend = "export OPENBLAS_CORETYPE=ARMV8" if arm else _install("python3-numpy", "numpy", context)
         return MISSING, found, mend
     return (
         MISSING,

@@ -1,7 +1,6 @@
 """A real bundle on the emulated board, by its own .pyz: doctor, build, profile; then compare on the host.
 
-Each version of TensorRT has the board and release it comes with. Under Python 3.6 what has no stand-in of
-TensorRT goes: doctor and tegrastats.
+Each version of TensorRT has the board and release it comes with; 8.2 has Python 3.6, too.
 """
 
 import json
@@ -133,6 +132,19 @@ def test_energy_is_that_of_the_load_within_its_interval(version, bundle, tmp_pat
             assert energy[part]["mean"] == pytest.approx(truth, rel=0.1)
             assert low <= 1.1 * truth
             assert high >= 0.9 * truth
+
+
+@pytest.mark.slow
+def test_the_road_is_whole_under_the_python_of_the_boards(python_of_the_boards, bundle, tmp_path):
+    made = on(tmp_path, "8.2")
+    assert "it can: build engines" in calls(made, bundle, "doctor", python=python_of_the_boards)
+    assert " EMULATED " in calls(made, bundle, "build", bundle, python=python_of_the_boards)
+    words = ["profile", bundle, "--device", "jetson", "--power", "none", *QUICK]
+    calls(made, bundle, *words, python=python_of_the_boards)
+    for document in profiles(bundle):
+        software = document["device"]["software"]
+        assert (software["python"][:3], software["numpy"]) == ("3.6", "1.19.5")
+        assert (document["emulated"], document["parity"]["ok"]) == (True, True)
 
 
 def test_the_boards_python_runs_the_pyz(bundle, tmp_path):

@@ -179,13 +179,8 @@ def test_the_python_of_the_boards_parses_and_hands_over_to_trtexec(version, tmp_
 
 
 @pytest.mark.slow
-def test_engines_are_built_under_the_python_of_the_boards(tmp_path):
-    """numpy 1.19.5 and ONNX Runtime 1.10 are the last for 3.6; pip 21.3.1 is the last that finds them."""
-    subprocess.run([old_python(), "-m", "venv", tmp_path / "venv"], check=True)
-    own = tmp_path / "venv" / "bin" / "python"
-    for wanted in ("pip==21.3.1", "numpy==1.19.5", "onnxruntime==1.10.0"):
-        if subprocess.run([own, "-m", "pip", "install", "--quiet", wanted]).returncode:
-            pytest.skip(f"the package index does not give {wanted}")
+def test_engines_are_built_under_the_python_of_the_boards(python_of_the_boards, tmp_path):
+    own = python_of_the_boards
     for version in ("8.2", "8.6"):
         (tmp_path / version).mkdir()
         made = board(tmp_path / version, tensorrt=version)

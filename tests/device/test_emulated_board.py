@@ -14,7 +14,6 @@ from tests.emulated_jetson import roots
 from tests.emulated_jetson.board import CUDA_FOLDER, RELEASES, board, compile_libcudart
 
 from .emulated_helpers import VERSIONS, Cudart, convolution, picture, reference
-from .test_python36 import python36, run
 
 ENGINE = """
 import ctypes, sys
@@ -75,14 +74,8 @@ def test_an_engine_is_built_and_run_in_a_process_on_the_board(version, files, tm
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["8.2", "8.6"])
-def test_it_is_so_under_the_python_of_the_boards_too(version, files, tmp_path):
-    python = python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
-    subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True)
-    own = tmp_path / "venv" / "bin" / "python"
-    for wanted in (["pip==21.3.1"], ["numpy==1.19.5", "onnxruntime==1.10.0"]):
-        if run(own, "-m", "pip", "install", "--quiet", *wanted).returncode:
-            pytest.skip(f"the package index does not give {' '.join(wanted)}")
-    done = board(tmp_path, kind="jetson-nano", tensorrt=version).run(*files, python=own)
+def test_it_is_so_under_the_python_of_the_boards_too(version, files, python_of_the_boards, tmp_path):
+    done = board(tmp_path, kind="jetson-nano", tensorrt=version).run(*files, python=python_of_the_boards)
     assert (done.stderr, done.returncode) == ("", 0)
     difference = np.abs(np.load(files[3]) - reference(convolution(), x=picture())[0]).max()
     assert difference < 1e-5  # another version of the runtime adds in another order

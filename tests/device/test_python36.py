@@ -133,13 +133,8 @@ def test_the_null_device_is_profiled_where_numpy_is_installed(python, tmp_path):
 
 
 @pytest.mark.slow
-def test_everything_runs_with_the_packages_of_its_time(python, tmp_path):
-    """numpy 1.19.5 and ONNX Runtime 1.10 are the last for 3.6; pip 21.3.1 is the last that finds them."""
-    subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True)
-    own = tmp_path / "venv" / "bin" / "python"
-    for wanted in (["pip==21.3.1"], ["numpy==1.19.5", "onnxruntime==1.10.0"]):
-        if run(own, "-m", "pip", "install", "--quiet", *wanted).returncode:
-            pytest.skip(f"the package index does not give {' '.join(wanted)}")
+def test_everything_runs_with_the_packages_of_its_time(python_of_the_boards, tmp_path):
+    own = python_of_the_boards
     profile_null(own, tmp_path)
     integrate_samples(own)
     model = write_double(tmp_path / "m.onnx")

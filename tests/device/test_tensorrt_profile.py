@@ -203,8 +203,9 @@ def test_what_only_engines_have_is_refused_for_the_cpu(word, tmp_path):
     assert done.stderr.startswith(f"error: {word[0]} is for TensorRT engines, and --device cpu runs none")
 
 
-def test_energy_above_idle_is_that_of_the_boards_meter(tmp_path):
-    """10 ms at 4 W, 1.4 W idle: 40 mJ in all. The stand-in's meter lags at each edge; so 10%."""
+@pytest.mark.slow
+def test_energy_is_what_the_boards_meter_shows_times_what_an_inference_takes(tmp_path):
+    """10 ms at 4 W: 40 mJ. The loads have Python's own gaps between inferences, which are not timed: 10%."""
     bundle = write_bundle(tmp_path / "b.edge", baseline=False)
     made = board(tmp_path, EMULATED_LOAD_MW=4000, EMULATED_LATENCY_MS=10)
     done = made.device("profile", bundle, *QUICK[:-1], "ina3221", "--load-seconds", "10", timeout=200)
@@ -332,12 +333,13 @@ def test_ctrl_c_leaves_no_process_and_nothing_half_written(phase, tensorrt, whol
 
 @pytest.mark.parametrize("version", ["8.2", "10.3", "11.4"])
 def test_without_pythons_tensorrt_the_times_are_those_of_trtexec(version, tmp_path):
-    bundle = write_bundle(tmp_path / "b.edge")
+    names = ("baseline", "model") if version == "8.2" else ("model",)
+    bundle = write_bundle(tmp_path / "b.edge", baseline=len(names) > 1)
     made = board(tmp_path, tensorrt=version, cudart=False)
     deploy = made.environment["PYTHONPATH"].split(os.pathsep)[0]
     done = profiled(made, bundle, PYTHONPATH=deploy)
     assert (done.stderr, done.returncode) == ("", 0)
-    for name in ("baseline", "model"):
+    for name in names:
         told = document(bundle, name)
         check_trtexec(told)
         assert told["emulated"] is True

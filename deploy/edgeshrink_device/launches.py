@@ -32,10 +32,10 @@ Launch.__doc__ = """One launch's answers, a list with one entry a model each: to
 finish, bytes the device used more with it loaded (None where not known), its loads, and its layers (None but
 in the last launch); idle windows of a counter; bytes used on the device with everything loaded."""
 
-Device = namedtuple("Device", ["name", "options", "rounds"])
-Device.__new__.__defaults__ = (ROUNDS,)
+Device = namedtuple("Device", ["name", "options", "rounds", "loads"])
+Device.__new__.__defaults__ = (ROUNDS, True)
 Device.__doc__ = """What the models run on: the runner's name, what `Runner.make` takes for each model, and in
-how many blocks a launch measures each."""
+how many blocks a launch measures each, and whether loads for a power meter can be told from the rest."""
 
 
 def run_launches(targets, device, plan, meter, loads, tell, look):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from edgeshrink_device import machine, power
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.inference.preparing import EngineOptions, prepare, refuse
-from edgeshrink_device.launches import LAUNCHES, ROUNDS, Device, run_launches
+from edgeshrink_device.launches import LAUNCHES, Device, run_launches
 from edgeshrink_device.loads import plan_loads
 from edgeshrink_device.runners import RUNNERS, require_runner
 from edgeshrink_device.sampler import Sampler
@@ -79,14 +79,18 @@ def profile_models(
         "seed": seed,
     }
     options = prepare(targets, engines) if runs_engines else [None] * len(targets)
-    made_of = Device(device, options, _rounds(options))
-    return _measure(targets, made_of, plan, metered, progress or (lambda model, phase, fraction: None))
+    return _measure(targets, _device(device, options), plan, metered, progress or _untold)
 
 
-def _rounds(options):
-    """One block a launch where each is a process of trtexec's that loads the engine anew."""
-    alone = any(each and each["engine"]["key"]["built_with"] == "trtexec" for each in options)
-    return 1 if alone else ROUNDS
+def _device(name, options):
+    """The `Device`; each block is a process of trtexec's that loads the engine anew: one a launch will do."""
+    if any(each and each["engine"]["key"]["built_with"] == "trtexec" for each in options):
+        return Device(name, options, rounds=1, loads=False)
+    return Device(name, options)
+
+
+def _untold(model, phase, fraction):
+    """A progress that nobody asked for."""
 
 
 def _measure(targets, device, plan, metered, tell):
@@ -96,8 +100,7 @@ def _measure(targets, device, plan, metered, tell):
     facts, thermal, before = machine.facts(), Thermal(), memory.state()
     began = time.perf_counter()
     with _started(source) as sampler:
-        none = device.rounds == 1  # no energy is told then, see `TrtexecRunner.energy_reason`
-        loads = plan_loads(source, 0 if none else plan["load_seconds"], plan["launches"])
+        loads = plan_loads(source, plan["load_seconds"] if device.loads else 0, plan["launches"])
         launches = run_launches(targets, device, plan, source, loads, tell, thermal.look)
     idle = [window for launch in launches for window in launch.idle]
     after = dict(memory.state(), used=launches[-1].device_used)

@@ -40,9 +40,16 @@ def facts():
 
 
 def board():
-    """The board's name in the device tree, None where there is none; also from inside a container."""
+    """The board's name in the device tree, None where there is none; also from inside a container.
+
+    That of a Jetson always says so: a TX2's device tree calls it "quill", it is then "Jetson TX2 (quill)".
+    """
     jetson = boards.detect()
-    return (jetson and jetson.model) or sysroot.read_text(sysroot.path("/proc/device-tree/model")) or None
+    if jetson is None:
+        return sysroot.read_text(sysroot.path("/proc/device-tree/model")) or None
+    if "jetson" in (jetson.model or "").lower():
+        return jetson.model
+    return "{}{}".format(jetson.name or "Jetson", " ({})".format(jetson.model) if jetson.model else "")
 
 
 def _jetson(jetson, found):

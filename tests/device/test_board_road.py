@@ -95,6 +95,15 @@ def test_every_document_on_standard_output_says_emulated(version, bundle, tmp_pa
         assert all(each["emulated"] for each in document.get("profiles", [document]))
 
 
+@pytest.mark.parametrize(("kind", "version"), [("jetson-tx2", "8.2"), ("jetson-orin-nx", "10.3")])
+def test_a_board_whose_device_tree_does_not_say_jetson_is_one(kind, version, bundle, tmp_path):
+    made = board(tmp_path, kind, tensorrt=version)
+    words = ["profile", bundle, "--device", "jetson", "--no-baseline", "--power", "none", *QUICK, "--json"]
+    document = json.loads(calls(made, bundle, *words))["profiles"][0]
+    assert document["emulated"] is True
+    assert document["device"]["board"]["name"] == {"8.2": "Jetson TX2", "10.3": "Jetson Orin NX"}[version]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["8.2", "10.3", "11.4"])
 def test_energy_is_that_of_the_load_within_its_interval(version, bundle, tmp_path):

@@ -56,6 +56,15 @@ def test_a_board_is_named_by_its_device_tree(root):
     assert machine.facts()["name"] == "NVIDIA Jetson Nano Developer Kit"
 
 
+def test_a_jetson_is_always_named_one(root):
+    write(root, "proc/device-tree/model", "quill\0")
+    write(root, "proc/device-tree/compatible", "nvidia,p3310-1000\0nvidia,tegra186\0")
+    assert machine.board() == "Jetson TX2 (quill)"
+    write(root, "proc/device-tree/model", "raspberry\0")
+    write(root, "proc/device-tree/compatible", "raspberrypi,4-model-b\0")
+    assert machine.board() == "raspberry"
+
+
 def test_what_the_system_does_not_tell_is_null(tmp_path, monkeypatch):
     monkeypatch.setenv(sysroot.VARIABLE, str(tmp_path / "nowhere"))
     facts = machine.facts()

@@ -7,9 +7,11 @@ gets figures marked emulated, whatever else runs.
 
 import os
 
-__all__ = ["VARIABLE", "emulated", "path", "read_number", "read_text"]
+__all__ = ["VARIABLE", "emulated", "is_stand_in", "path", "read_number", "read_text"]
 
 VARIABLE = "EDGESHRINK_SYSROOT"
+MARK = b"edgeshrink_emulated"  # in the first lines of every program that stands in for one of a board
+HEAD = 4096
 
 
 def path(name):
@@ -21,6 +23,17 @@ def path(name):
 def emulated():
     """Whether the system's files are those of a stand-in."""
     return bool(os.environ.get(VARIABLE))
+
+
+def is_stand_in(program):
+    """Whether a program (its path, or None) stands in for one of a board, wherever it was found."""
+    if emulated():
+        return True
+    try:
+        with open(program or "", "rb") as file:
+            return MARK in file.read(HEAD)
+    except OSError:
+        return False
 
 
 def read_text(name):

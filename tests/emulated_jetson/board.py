@@ -117,10 +117,13 @@ def python_path(tensorrt, pycuda):
 
 
 def write_program(path, name):
-    """A program of that name, which is a script of the folder programs under this process's Python."""
+    """A program of that name, which is a script of the folder programs under this process's Python.
+
+    The mark in it is what `sysroot.is_stand_in` looks for.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     script = HERE / "programs" / (name + ".py")
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
+    path.write_text(f'#!/bin/sh\n# edgeshrink_emulated\nexec "{sys.executable}" "{script}" "$@"\n')
     path.chmod(0o755)
 
 

@@ -58,13 +58,12 @@ def find():
     header = HEADER.search(text)
     if header is None or "--onnx" not in text:
         raise DeviceError("{}: does not say what it is: {}".format(path, text.strip()[-200:] or "no answer"))
-    return Trtexec(path, version_of(header.group(1)), set(OPTION.findall(text)), sysroot.emulated())
+    return Trtexec(path, version_of(header.group(1)), set(OPTION.findall(text)), sysroot.is_stand_in(path))
 
 
 def version_of(digits):
     """TensorRT's version of trtexec's digits: "8201" is 8.2.1, "100300" is 10.3.0."""
-    number, base = int(digits), 100 if len(digits) > 4 else 10
-    major, rest = divmod(number, 1000 if base == 10 else 10000)
+    major, rest = divmod(int(digits), 10000 if len(digits) > 4 else 1000)
     return "{}.{}.{}".format(major, rest // 100, rest % 100)
 
 

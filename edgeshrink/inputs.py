@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Array",
     "InputSpec",
-    "Moment",
     "Samples",
+    "Selector",
     "SizeRange",
     "parse_input",
     "random_inputs",
@@ -57,7 +57,7 @@ _CARRIERS = {"Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Max",
 }
 
 
-Moment = Literal["min", "opt", "max"]
+Selector = Literal["min", "opt", "max"]
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,11 @@ class InputSpec:
     dtype: str = "float32"
     ranges: Mapping[int, SizeRange] = field(default_factory=dict, hash=False)
 
-    def at(self, moment: Moment) -> InputSpec:
+    def at(self, selector: Selector) -> InputSpec:
         """The same input, fixed at one end of its ranges, or at opt."""
         shape = list(self.shape)
         for axis, size in self.ranges.items():
-            shape[axis] = getattr(size, moment)
+            shape[axis] = getattr(size, selector)
         return replace(self, shape=tuple(shape), ranges={})
 
 
@@ -158,9 +158,9 @@ def _range(size: str, text: str) -> SizeRange:
     return SizeRange(numbers[0], numbers[len(numbers) // 2], numbers[-1])
 
 
-def sizes_at(moment: Moment, ranges: Mapping[str, SizeRange]) -> dict[str, int]:
+def sizes_at(selector: Selector, ranges: Mapping[str, SizeRange]) -> dict[str, int]:
     """Every open size, by its name in the graph, at one end of its range or at opt."""
-    return {name: getattr(size, moment) for name, size in ranges.items()}
+    return {name: getattr(size, selector) for name, size in ranges.items()}
 
 
 def shape_at(value: ir.Value, sizes: Mapping[str, int]) -> tuple[int, ...]:

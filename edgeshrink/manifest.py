@@ -12,7 +12,7 @@ import numpy as np
 import edgeshrink
 from edgeshrink.digest import sha256_of
 from edgeshrink.errors import InputError
-from edgeshrink.inputs import Moment, shape_at, sizes_at
+from edgeshrink.inputs import Selector, shape_at, sizes_at
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -164,8 +164,8 @@ def _profile(value: ir.Value, ranges: Mapping[str, SizeRange]) -> dict[str, Any]
     """The shapes of an optimization profile, `min`, `opt` and `max`, where sizes of an input are open."""
     if not any(str(size) in ranges for size in value.shape or ()):
         return {}
-    moments: tuple[Moment, ...] = ("min", "opt", "max")
-    return {moment: list(shape_at(value, sizes_at(moment, ranges))) for moment in moments}
+    selectors: tuple[Selector, ...] = ("min", "opt", "max")
+    return {selector: list(shape_at(value, sizes_at(selector, ranges))) for selector in selectors}
 
 
 @dataclass(frozen=True)

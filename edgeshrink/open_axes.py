@@ -89,7 +89,7 @@ class OpenAxes:
         if not isinstance(error, (UserError, ConstraintViolationError)):
             return None
         text = str(error)
-        reasons = re.findall(r"(?m)^\s+- (.*)$", text) or [text.strip().splitlines()[0]]
+        reasons = re.findall(r"(?m)^\s+- (.*)$", text) or text.strip().splitlines() or [""]
         found = [name for name in self.ranges if re.search(rf"\b{name}\b", text)]
         return self.cannot(found[0], self._plain(reasons[0]), self._fitting(text)) if found else None
 

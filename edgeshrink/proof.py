@@ -133,9 +133,10 @@ def _representable(feed: Feed, types: Types, origin: str) -> dict[str, Array]:
         wide = feed[name]
         kept = narrow[name] == wide if wide.dtype.kind in "iu" else np.isfinite(narrow[name])
         if (beyond := wide[~kept & np.isfinite(wide)]).size:
+            wider = ", or choose a device with TensorRT 9 or newer" if wide.dtype.kind in "iu" else ""
             raise InputError(
                 f"{origin}: input {name!r} holds {beyond.flat[0]}, and the device takes it as {types[name]}.",
-                "Give samples within 32 bits, or choose a device with TensorRT 9 or newer.",
+                f"Give samples that {types[name]} holds{wider}.",
             )
     return {name: narrow[name].astype(array.dtype, copy=False) for name, array in feed.items()}
 

@@ -1,4 +1,4 @@
-"""The one thing of protobuf's wire format that is read by hand: numbers of variable length."""
+"""Numbers of variable length in protobuf's wire format, for files looked at before they are parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nn.Module -> ONNX IR by torch.onnx.export, and a .onnx file -> ONNX IR: where torch's world ends."""
+"""nn.Module -> ONNX IR by torch.onnx.export: where torch's world ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import onnx_ir.passes.common as passes
 import torch
 
 from edgeshrink.errors import EdgeshrinkError, InputError
-from edgeshrink.inputs import InputSpec, Moment
+from edgeshrink.inputs import InputSpec, Selector
 from edgeshrink.logs import unspoken
 from edgeshrink.onnx_reader import Traced
 from edgeshrink.open_axes import OpenAxes
@@ -44,8 +44,8 @@ def trace_module(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> Traced
     before = _weights(module)
     axes = OpenAxes(specs)
     returned = _run_once(module, _examples(specs, "opt"))
-    for moment in ("min", "max") if axes.ranges else ():
-        _run_once(module, _examples(specs, moment))
+    for selector in ("min", "max") if axes.ranges else ():
+        _run_once(module, _examples(specs, selector))
     replaced = [name for name, tensor, data in before if tensor.data_ptr() != data.data_ptr()]
     del before
     outputs = flat_outputs(returned)
@@ -60,9 +60,9 @@ def trace_module(module: torch.nn.Module, inputs: Sequence[InputSpec]) -> Traced
     return Traced(model, exporter, tuple(dict.fromkeys(told)), axes.ranges)
 
 
-def _examples(specs: Mapping[str, InputSpec], moment: Moment) -> dict[str, torch.Tensor]:
+def _examples(specs: Mapping[str, InputSpec], selector: Selector) -> dict[str, torch.Tensor]:
     """What to run the network on, open sizes at one end of their ranges or at opt."""
-    return {name: example(spec.at(moment)) for name, spec in specs.items()}
+    return {name: example(spec.at(selector)) for name, spec in specs.items()}
 
 
 def _weights(module: torch.nn.Module) -> list[tuple[str, torch.Tensor, torch.Tensor]]:

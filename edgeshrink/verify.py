@@ -11,7 +11,7 @@ Types of fewer bits get four of their own steps; integers and booleans must be e
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,17 @@ from edgeshrink.machine import usable_cores
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FLOOR", "TOLERANCE", "Feed", "Parity", "compare_outputs", "require", "run_onnx", "run_torch"]
+__all__ = [
+    "FLOOR",
+    "TOLERANCE",
+    "Feed",
+    "Parity",
+    "compare_outputs",
+    "each_run",
+    "require",
+    "run_onnx",
+    "run_torch",
+]
 
 Feed = Mapping[str, Array]
 
@@ -155,12 +165,24 @@ def run_onnx(model: ir.Model | Path, feeds: Iterable[Feed]) -> list[dict[str, Ar
         InputError: A feed's names, shapes or dtypes do not fit.
         EdgeshrinkError: ONNX Runtime refuses the network.
     """
+    return list(each_run(model, feeds))
+
+
+def each_run(model: ir.Model | Path, feeds: Iterable[Feed]) -> Iterator[dict[str, Array]]:
+    """The same one after the other, for outputs that are too large to keep.
+
+    Raises:
+        InputError: A feed's names, shapes or dtypes do not fit.
+        EdgeshrinkError: ONNX Runtime refuses the network.
+    """
     session = _session(model)
     names = [output.name for output in session.get_outputs()]
-    try:
-        return [dict(zip(names, session.run(names, dict(feed)), strict=True)) for feed in feeds]
-    except Exception as error:
-        raise InputError(f"The network does not run on these inputs: {error}") from error
+    for feed in feeds:
+        try:
+            outputs = session.run(names, dict(feed))
+        except Exception as error:
+            raise InputError(f"The network does not run on these inputs: {error}") from error
+        yield dict(zip(names, outputs, strict=True))
 
 
 def _session(model: ir.Model | Path) -> Any:

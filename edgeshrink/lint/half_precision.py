@@ -16,12 +16,12 @@ from edgeshrink.lint.finding import Finding
 from edgeshrink.lint.rule import Hit, finding_of, rule
 from edgeshrink.lint.subject import Subject
 from edgeshrink.lint.values import Array, constant_of
-from edgeshrink.verify import Feed, run_onnx
+from edgeshrink.verify import Feed, each_run
 
 __all__ = ["LARGEST", "SMALLEST", "lint_ranges"]
 
 LARGEST = 65504.0
-SMALLEST = 6e-8
+SMALLEST = 2.0**-25  # half of the least that is not 0: what lies below is rounded to 0
 _MOST_AT_ONCE = 64  # values fetched in one run: all of a large network's would be gigabytes
 
 TOO_LARGE, TOO_SMALL = "fp16-overflow", "fp16-underflow"
@@ -97,8 +97,7 @@ def lint_ranges(model: ir.Model, feeds: Sequence[Feed]) -> tuple[Finding, ...]:
     for start in range(0, len(names), _MOST_AT_ONCE):
         part = names[start : start + _MOST_AT_ONCE]
         probe = _with_outputs(model, part)
-        for feed in feeds:
-            (outputs,) = run_onnx(probe, [feed])
+        for outputs in each_run(probe, feeds):
             for name in part:
                 ranges[name].see(outputs[name])
     makers = {value.name: node for node in model.graph for value in node.outputs}

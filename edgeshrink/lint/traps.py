@@ -73,6 +73,12 @@ def training_mode(network: Subject, node: ir.Node) -> str:
     return "Export after model.eval()." if _int(node, "training_mode") else ""
 
 
+@_trap("celu-computed-wrongly")
+def celu(_: Subject, __: ir.Node) -> str:
+    """Every one; lowering writes it with Elu."""
+    return LOWER
+
+
 @_trap("clip-bound-read-as-float32")
 def clip_bounds(network: Subject, node: ir.Node) -> str:
     """Bounds of FLOAT are read as what they are, all others as garbage."""

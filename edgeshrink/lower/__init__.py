@@ -71,7 +71,7 @@ from edgeshrink.lower.xor import LowerXor
 
 __all__ = ["RULES", "LowerReport", "NarrowInterface", "Target", "lower"]
 
-# Each writes for the target's opset itself, so their order does not matter.
+# By name: each writes for the target's opset itself, and knows what another may do to the same node first.
 RULES: tuple[type[NodeRule], ...] = (
     LowerAffineGrid,
     LowerAttention,

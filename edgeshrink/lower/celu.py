@@ -20,6 +20,9 @@ class LowerCelu(NodeRule):
     op_types = frozenset({"Celu"})
     native_from = 0
 
+    def _is_foreign(self, node: ir.Node) -> bool:
+        return self.target.misreads("Celu", "celu-computed-wrongly")
+
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """Elu alone where alpha is 1."""
         x, alpha = node.inputs[0], node.attributes.get_float("alpha", 1.0)

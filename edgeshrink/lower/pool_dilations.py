@@ -46,10 +46,12 @@ class LowerAveragePoolDilations(NodeRule):
         pads = list(given.get_ints("pads", [0] * (2 * len(kernel))))
         if not isinstance(channels, int) or given.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
             return None
-        rounded_up, counted = (given.get_int(name, 0) for name in ("ceil_mode", "count_include_pad"))
-        if rounded_up or (any(pads) and not counted) or _is_too_small(x, kernel, dilations, pads):
-            return None
         strides = list(given.get_ints("strides", [1] * len(kernel)))
+        if given.get_int("ceil_mode", 0) and _rounding_up_adds(x, kernel, dilations, strides, pads):
+            return None
+        uncounted = any(pads) and not given.get_int("count_include_pad", 0)
+        if uncounted or _is_too_small(x, kernel, dilations, pads):
+            return None
         weight = op.constant(np.full((channels, 1, *kernel), 1 / prod(kernel)), x.dtype)
         attributes: dict[str, SupportedAttribute] = {
             "group": channels,
@@ -84,10 +86,8 @@ class LowerMaxPoolDilations(NodeRule):
         strides = list(given.get_ints("strides", [1] * rank))
         pads = list(given.get_ints("pads", [0] * (2 * rank)))
         if given.get_int("ceil_mode", 0):
-            for axis in range(rank):
-                reach = dilations[axis] * (kernel[axis] - 1) + 1
-                begin, end = pads[axis], pads[axis + rank]
-                pads[axis + rank] += missing_padding(sizes[axis], strides[axis], reach, begin, end)
+            missing = _missing(sizes, kernel, dilations, strides, pads)
+            pads[rank:] = [pad + more for pad, more in zip(pads[rank:], missing, strict=True)]
         if _is_too_small(x, kernel, dilations, pads):
             return None
         value = x
@@ -101,6 +101,30 @@ class LowerMaxPoolDilations(NodeRule):
 
     def _is_foreign(self, node: ir.Node) -> bool:
         return _takes_none(self.target, "MaxPool")
+
+
+def _missing(
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    dilations: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[int],
+) -> list[int]:
+    """What ceil_mode pads at the end of each axis."""
+    reaches = [dilation * (k - 1) + 1 for dilation, k in zip(dilations, kernel, strict=True)]
+    ends = zip(pads[: len(kernel)], pads[len(kernel) :], strict=True)
+    return [
+        missing_padding(size, stride, reach, begin, end)
+        for size, stride, reach, (begin, end) in zip(sizes, strides, reaches, ends, strict=True)
+    ]
+
+
+def _rounding_up_adds(
+    x: ir.Value, kernel: Sequence[int], dilations: Sequence[int], strides: Sequence[int], pads: Sequence[int]
+) -> bool:
+    """Whether ceil_mode may pad, as far as sizes are known."""
+    sizes = static_sizes(x)
+    return sizes is None or any(_missing(sizes, kernel, dilations, strides, pads))
 
 
 def _is_too_small(x: ir.Value, kernel: Sequence[int], dilations: Sequence[int], pads: Sequence[int]) -> bool:

@@ -9,10 +9,6 @@ from edgeshrink.parsers import Parser, parser_for
 
 __all__ = ["Target"]
 
-# What a parser imports and gets wrong, by the first TensorRT that has it right (onnx-tensorrt, Changelog.md:
-# 8.4 "fixed the operations in the Celu importer").
-_RIGHT_SINCE = {"Celu": (8, 4)}
-
 
 @dataclass(frozen=True)
 class Target:
@@ -34,12 +30,8 @@ class Target:
         return cls(source, min(source, device.opset), parser_for(device))
 
     def lacks(self, op_type: str) -> bool:
-        """Whether the parser cannot import `op_type` rightly, at whatever opset."""
-        if self.parser is None:
-            return False
-        since = _RIGHT_SINCE.get(op_type, (0, 0))
-        version = tuple(int(part) for part in self.parser.version.split(".")[:2])
-        return version < since or not self.parser.supports(op_type)
+        """Whether the parser cannot import `op_type`, at whatever opset."""
+        return self.parser is not None and not self.parser.supports(op_type)
 
     def misreads(self, op_type: str, trap: str) -> bool:
         """Whether the parser's table tells of `trap` for `op_type`: it takes the node and gets it wrong."""

@@ -134,6 +134,12 @@ CASES = [
         "(float[1, 9, 4] b, float[1, 2, 9] s) => (y) { y = NonMaxSuppression(b, s) }",
         f"{ROW} (y) {{ y = Relu(x) }}",
     ),
+    Case(
+        "celu-computed-wrongly",
+        13,
+        "(float[2] x) => (y) { y = Celu(x) }",
+        "(float[2] x) => (y) { y = Elu(x) }",
+    ),
 ]
 
 

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from edgeshrink.devices import device
 from edgeshrink.errors import UnsupportedError
+from edgeshrink.lower import lower
 from tests.lower.support import lowered, lowered_same, parse
 
 X = "(float[2, 3, 9, 10] x) => (y)"
@@ -14,6 +18,16 @@ def test_a_mean_over_dilated_windows_is_a_convolution(given: str) -> None:
     after = lowered_same(parse(f"{X} {{ y = {pool} }}", 19))
     assert after.ops == {"Conv": 1}
     assert after.report.rules == {"LowerAveragePoolDilations": 1}
+
+
+@pytest.mark.parametrize("board", ["jetson-nano", "onnxruntime-cpu"])
+def test_rounding_up_that_adds_nothing_is_no_obstacle(board: str) -> None:
+    text = """(float[1, 2, 11, 11] x) => (y) {
+        y = AveragePool<kernel_shape = [2, 2], dilations = [2, 2], ceil_mode = 1>(x)
+    }"""
+    model = parse(text, 19)
+    lower(model, replace(device(board), opset=13))
+    assert [node.op_type for node in model.graph] == ["Conv"]
 
 
 def test_a_mean_that_leaves_out_its_padding_is_reported() -> None:

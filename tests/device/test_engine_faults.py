@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 from edgeshrink_device import DeviceError, InputError
+from edgeshrink_device.engines import trtexec
 from edgeshrink_device.engines.cache import open_engine
 from edgeshrink_device.engines.interruption import Interruption
 from edgeshrink_device.engines.lock import NAME, FolderLock
@@ -19,6 +20,7 @@ from edgeshrink_device.engines.lock import NAME, FolderLock
 from tests.emulated_jetson.board import board
 
 from .engine_helpers import boards, files, write_bundle
+from .test_tegrastats_command import gone, wait_for
 
 LIMITED = """
 import resource, sys
@@ -161,6 +163,21 @@ def test_an_interruption_leaves_nothing(version, tmp_path, started):
     assert b"Traceback" not in err
     assert out == b""
     assert files(bundle / "engines") == []
+
+
+def test_trtexec_ends_with_the_build_that_started_it(tmp_path, started):
+    made = board(tmp_path, tensorrt=None, cudart=False)
+    process = started(made, write_bundle(tmp_path / "net.edge"), EMULATED_BUILD_SECONDS="60")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    (program,) = wait_for(lambda: children.read_text().split())
+    process.kill()
+    process.wait()
+    assert wait_for(lambda: gone(program))
+
+
+def test_a_trtexec_that_cannot_be_started_is_told():
+    with pytest.raises(DeviceError, match="/nowhere/trtexec: does not run: "):
+        trtexec._run(["/nowhere/trtexec"], None)
 
 
 def test_an_interruption_is_raised_once_the_builder_is_back():

@@ -17,6 +17,7 @@ from edgeshrink_device.engines import folder as kept
 from edgeshrink_device.engines import refusal
 from edgeshrink_device.engines.trt import tidy
 from edgeshrink_device.errors import DeviceError
+from edgeshrink_device.worker import die_with_parent
 
 __all__ = ["Trtexec", "build", "find", "version_of"]
 
@@ -75,7 +76,7 @@ def build(plan, target, workspace, progress):
 
     Raises:
         BuildError: trtexec ended with errors.
-        DeviceError: The disk is full.
+        DeviceError: The disk is full, or trtexec does not start.
     """
     program = plan.program
     with contextlib.ExitStack() as stack:
@@ -124,11 +125,18 @@ def _shape(name, sizes):
 
 
 def _run(words, progress):
-    """Run it; its status, its errors and its warnings, each once."""
+    """Run it; its status, its errors and its warnings, each once. It ends when this process is killed."""
     errors, warnings = [], []
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-    )
+    try:
+        process = subprocess.Popen(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
+        )
+    except OSError as error:
+        raise DeviceError("{}: does not run: {}".format(words[0], error)) from error
     try:
         for raw in process.stdout:
             found = LINE.match(raw.decode("utf-8", "replace").rstrip())

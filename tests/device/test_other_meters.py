@@ -1,5 +1,6 @@
 """jtop and nvml against small stand-ins of what they talk to: a module and a shared library."""
 
+import ctypes
 import shutil
 import subprocess
 import sys
@@ -32,8 +33,10 @@ NVML = """
 #include <string.h>
 static unsigned long long millijoules = 1000;
 int nvmlInit_v2(void) { return 0; }
-int nvmlShutdown(void) { return 0; }
-int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **device) { *device = &millijoules; return 0; }
+int shut = 0;
+int nvmlShutdown(void) { shut++; return 0; }
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = COUNT; return 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **device) { *device = &millijoules; return HANDLE; }
 int nvmlDeviceGetName(void *device, char *name, unsigned length) { strncpy(name, "GPU", length); return 0; }
 int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *value)
 { millijoules += 500; *value = millijoules; return CODE; }
@@ -87,11 +90,14 @@ def test_jtop_without_its_module_or_its_service_says_so(nano, monkeypatch):
 def library(tmp_path, monkeypatch):
     compiler = shutil.which("cc") or pytest.skip("no C compiler")
 
-    def build(code=0):
-        source, built = tmp_path / "nvml.c", tmp_path / f"libnvml{code}.so"
-        source.write_text(NVML.replace("CODE", str(code)))
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", built, source], check=True)
+    def build(code=0, count=1, handle=0):
+        source, built = tmp_path / "nvml.c", tmp_path / f"libnvml{code}-{count}-{handle}.so"
+        told = {"CODE": code, "COUNT": count, "HANDLE": handle}
+        source.write_text(NVML)
+        defined = [f"-D{name}={value}" for name, value in told.items()]
+        subprocess.run([compiler, "-shared", "-fPIC", *defined, "-o", built, source], check=True)
         monkeypatch.setattr(nvml, "LIBRARY", str(built))
+        return ctypes.CDLL(str(built))
 
     return build
 
@@ -113,6 +119,20 @@ def test_nvml_without_a_counter_or_a_library_says_so(library, monkeypatch):
     assert nvml.Nvml().unavailable() == "NVML cannot read the energy counter (error 999)"
     monkeypatch.setattr(nvml, "LIBRARY", "libnot-there.so")
     assert nvml.Nvml().unavailable() == "libnot-there.so cannot be loaded"
+
+
+def test_nvml_tells_of_no_gpu_where_there_are_several(library):
+    """NVML and CUDA number them differently."""
+    library(count=2)
+    assert nvml.Nvml().unavailable() == "which of 2 GPUs the counter is of is not known"
+
+
+def test_nvml_that_finds_no_gpu_is_let_go_of_and_asked_anew(library):
+    built = library(handle=6)
+    source = nvml.Nvml()
+    for asked in (1, 2):
+        assert source.unavailable() == "NVML cannot find a GPU (error 6)"
+        assert ctypes.c_int.in_dll(built, "shut").value == asked
 
 
 def test_nvml_is_never_taken_by_itself(library):

@@ -22,7 +22,11 @@ NOT_SUPPORTED = 3  # NVML_ERROR_NOT_SUPPORTED
 
 @SOURCES.register("nvml")
 class Nvml(SampledSource):
-    """The counter of one GPU: the first that CUDA shows."""
+    """The counter of the only GPU.
+
+    With several it is not used: "the NVML index may not correlate with other APIs, such as the CUDA device
+    index" (NVML reference, nvmlDeviceGetHandleByIndex_v2), so that the energy of another could be told.
+    """
 
     priority = 5
     automatic = False
@@ -76,9 +80,19 @@ class Nvml(SampledSource):
         except OSError as error:
             raise DeviceError("{} cannot be loaded".format(LIBRARY)) from error
         _check(library.nvmlInit_v2(), "start")
+        try:
+            self._find_gpu(library)
+        except DeviceError:
+            library.nvmlShutdown()
+            raise
         self._library = library
+
+    def _find_gpu(self, library):
+        count, name = ctypes.c_uint(), ctypes.create_string_buffer(96)
+        _check(library.nvmlDeviceGetCount_v2(ctypes.byref(count)), "count the GPUs")
+        if count.value > 1:
+            raise DeviceError("which of {} GPUs the counter is of is not known".format(count.value))
         _check(library.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(self._device)), "find a GPU")
-        name = ctypes.create_string_buffer(96)
         _check(library.nvmlDeviceGetName(self._device, name, len(name)), "name the GPU")
         self.rails = (name.value.decode("utf-8", "replace"),)
 

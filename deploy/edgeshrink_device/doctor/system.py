@@ -5,7 +5,7 @@ import os
 
 from edgeshrink_device import machine, power, state, sysroot
 from edgeshrink_device.doctor.check import MISSING, OK, UNNEEDED, WARNING
-from edgeshrink_device.engines.workspace import LITTLE, SWAPPED
+from edgeshrink_device.engines.workspace import LITTLE, MAKE_SWAP, SWAPPED
 from edgeshrink_device.memory.proc import read_kilobytes
 from edgeshrink_device.tegrastats.process import find
 
@@ -19,9 +19,6 @@ RUNTIME = "docker run --runtime nvidia ..."
 ALL_MOUNTS = "docker run --runtime nvidia -e NVIDIA_REQUIRE_JETPACK=csv-mounts=all ..."
 SMALL = 5 << 30  # boards of 2 and 4 GB, where building may need swap
 LITTLE_DISK, NO_DISK = 500 << 20, 32 << 20
-MAKE_SWAP = (
-    "sudo fallocate -l 4G /swapfile; sudo chmod 600 /swapfile; sudo mkswap /swapfile; sudo swapon /swapfile"
-)
 NO_MEMINFO = "the system does not tell"
 
 

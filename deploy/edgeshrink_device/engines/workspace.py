@@ -13,7 +13,7 @@ from collections import namedtuple
 from edgeshrink_device import sysroot
 from edgeshrink_device.memory.proc import read_kilobytes
 
-__all__ = ["Workspace", "fit"]
+__all__ = ["MAKE_SWAP", "Workspace", "fit"]
 
 Workspace = namedtuple("Workspace", ["mib", "asked", "available_bytes", "warnings"])
 Workspace.__doc__ = """The limit in MiB, whether it was asked for, the bytes available when it was set (None:
@@ -23,6 +23,9 @@ FRACTION = 0.5
 COPIES = 3
 LEAST_MIB, MOST_MIB, UNKNOWN_MIB = 16, 4096, 256
 LITTLE = 1 << 30
+MAKE_SWAP = (
+    "sudo fallocate -l 4G /swapfile; sudo chmod 600 /swapfile; sudo mkswap /swapfile; sudo swapon /swapfile"
+)
 SWAPPED = 64 << 20
 
 
@@ -30,7 +33,7 @@ def fit(model_bytes, asked_mib=None):
     """The `Workspace` for a model.
 
     Args:
-        model_bytes: Size of its file.
+        model_bytes: Size of its file and of those that hold its weights.
         asked_mib: The limit the user gave, MiB, or None.
     """
     meminfo = sysroot.path("/proc/meminfo")
@@ -63,8 +66,7 @@ def _warnings(meminfo, available, mib):
         )
     if available is not None and available < LITTLE and _swaps_to_zram():
         told.append(
-            "all swap is zram, which is memory itself: for the build, swap to a file"
-            " (sudo fallocate -l 4G /swapfile; sudo mkswap /swapfile; sudo swapon /swapfile)"
+            "all swap is zram, which is memory itself: for the build, swap to a file ({})".format(MAKE_SWAP)
         )
     return told
 

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from edgeshrink_device import DeviceError, InputError
 from edgeshrink_device.cuda import library
@@ -245,6 +246,20 @@ def test_the_workspace_is_half_of_what_is_free_beside_the_model(tmp_path, monkey
     assert workspace.fit(100 << 20).mib == 16
 
 
+def test_weights_in_files_beside_the_model_count_as_the_model(on_board, tmp_path, monkeypatch):
+    on_board("8.2")
+    (tmp_path / "root/proc/meminfo").write_text(f"MemAvailable: {2 << 20} kB\n")
+    model = onnx.load_from_string(convolution())
+    weights = model.graph.initializer[0]  # only raw bytes go to another file
+    weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights), weights.name))
+    path = str(tmp_path / "m.onnx")
+    onnx.save(model, path, save_as_external_data=True, location="m.bin", size_threshold=0)
+    with (tmp_path / "m.bin").open("ab") as file:
+        file.truncate(200 << 20)
+    fitted = open_engine(path, precision="fp32").record["build"]["workspace_mib"]
+    assert fitted == pytest.approx((2048 - 3 * 200) / 2, abs=1)  # the model itself has less than a kilobyte
+
+
 def test_little_memory_swap_and_zram_are_told(tmp_path, monkeypatch):
     zram = "/dev/zram0 partition 507392 0 5\n"
     meminfo(tmp_path, monkeypatch, zram, MemAvailable=500 << 10, SwapTotal=1 << 20, SwapFree=1 << 19)
@@ -252,6 +267,7 @@ def test_little_memory_swap_and_zram_are_told(tmp_path, monkeypatch):
     assert "only 500 MB of memory are available" in told
     assert "512 MB lie in swap" in told
     assert "all swap is zram" in told
+    assert "chmod 600 /swapfile; sudo mkswap" in told  # what is swapped out is for nobody to read
     assert "more than the memory available" in workspace.fit(0, asked_mib=600).warnings[1]
 
 

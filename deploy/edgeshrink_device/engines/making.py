@@ -1,6 +1,5 @@
 """Make the engine of a plan: locked, measured, checked, and kept."""
 
-import hashlib
 import os
 import time
 
@@ -10,10 +9,12 @@ from edgeshrink_device.engines import cache, native, trtexec
 from edgeshrink_device.engines import folder as kept
 from edgeshrink_device.engines.interruption import Interruption
 from edgeshrink_device.engines.lock import FolderLock
+from edgeshrink_device.engines.onnx_outline import size_with_data
 from edgeshrink_device.engines.refusal import BuildError
 from edgeshrink_device.engines.watch import MemoryWatch
 from edgeshrink_device.engines.workspace import fit
 from edgeshrink_device.errors import DeviceError
+from edgeshrink_device.files import sha256
 
 __all__ = ["make"]
 
@@ -74,7 +75,7 @@ def _build(plan, path, progress, clean):
     """Build into the file `path`; the engine's record."""
     source = memory.pick()
     source.reset_peak()
-    workspace = fit(os.path.getsize(plan.model), plan.workspace_mib)
+    workspace = fit(size_with_data(plan.model, plan.outline), plan.workspace_mib)
     began = time.perf_counter()
     with MemoryWatch(source) as watch:
         if plan.trt is not None:
@@ -83,7 +84,6 @@ def _build(plan, path, progress, clean):
         else:
             built = trtexec.build(plan, path, workspace, progress)
     seconds = time.perf_counter() - began
-    size, digest = _measure(path)
     return {
         "schema_version": cache.SCHEMA_VERSION,
         "edgeshrink_device": edgeshrink_device.__version__,
@@ -92,7 +92,7 @@ def _build(plan, path, progress, clean):
         "key": plan.key.as_json(),
         "precision": plan.decision.precision,
         "precision_asked": plan.asked,
-        "engine": {"file": plan.stem + ".engine", "bytes": size, "sha256": digest},
+        "engine": {"file": plan.stem + ".engine", "bytes": os.path.getsize(path), "sha256": sha256(path)},
         "layers": built["layers"],
         "layers_reason": built["layers_reason"],
         "context_bytes": built["context_bytes"],
@@ -119,12 +119,3 @@ def _told(plan, workspace, seconds, source, watch):
         "tf32": plan.decision.tf32,
         "shapes": plan.shapes,
     }
-
-
-def _measure(path):
-    digest, size = hashlib.sha256(), 0
-    with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(1 << 20), b""):
-            digest.update(chunk)
-            size += len(chunk)
-    return size, digest.hexdigest()

@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from edgeshrink_device.errors import InputError
 
-__all__ = ["Input", "Node", "Outline", "fields", "read_outline", "sha256_with_data"]
+__all__ = ["Input", "Node", "Outline", "fields", "read_outline", "sha256_with_data", "size_with_data"]
 
 Outline = namedtuple("Outline", ["nodes", "inputs", "external"])
 Outline.__doc__ = """Of a model: its graph's `Node`s, its `Input`s without the weights among them, and the
@@ -53,8 +53,7 @@ def sha256_with_data(path, outline):
         InputError: One of those is missing.
     """
     digest = hashlib.sha256()
-    folder = os.path.dirname(path)
-    for name in [path, *(os.path.join(folder, each) for each in outline.external)]:
+    for name in _with_data(path, outline):
         try:
             with open(name, "rb") as file:
                 for chunk in iter(lambda file=file: file.read(1 << 20), b""):
@@ -65,6 +64,15 @@ def sha256_with_data(path, outline):
                 "Copy the model again with all files beside it.",
             ) from error
     return digest.hexdigest()
+
+
+def size_with_data(path, outline):
+    """Bytes of a model and of the files that hold its weights, all of them there."""
+    return sum(os.path.getsize(name) for name in _with_data(path, outline))
+
+
+def _with_data(path, outline):
+    return [path, *(os.path.join(os.path.dirname(path), each) for each in outline.external)]
 
 
 def _outline(data):

@@ -35,6 +35,8 @@ def power_mode():
     if number is None and name is None:
         reason = "neither {} nor `nvpmodel -q` tells it; in a container, mount the file".format(STATUS)
         return PowerMode(None, None, None, None, reason)
+    if number is None:
+        number = next((key for key in sorted(names) if names[key] == name), None)
     best = max(names, key=lambda key: (_limits(names[key]), -key)) if names else None
     return PowerMode(number, name or names.get(number), best, names.get(best), None)
 
@@ -85,7 +87,7 @@ def advice(mode, locked, thermal=None, fan_state=None):
         Sentences; none for what is already as it should be.
     """
     told = []
-    slow = mode.best_number is not None and mode.number != mode.best_number
+    slow = None not in (mode.number, mode.best_number) and mode.number != mode.best_number
     if slow:
         told.append(
             "the power mode is {} ({}), not {}: sudo nvpmodel -m {}".format(

@@ -37,6 +37,22 @@ def test_a_mode_without_the_configuration_is_its_number(root):
     assert machine.facts()["power_mode"] == "mode 1"
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_mode_of_which_the_name_alone_is_told_is_not_called_slow(root, monkeypatch, listed):
+    """`nvpmodel -q` of some releases, in a container without the status file."""
+    if listed:
+        sysfs.power_modes(root, {0: "MAXN", 1: "5W"}, 0)
+        (root / "var/lib/nvpmodel/status").unlink()
+    monkeypatch.setattr(sysroot, "emulated", lambda: False)
+    program = root / "nvpmodel"
+    program.write_text("#!/bin/sh\necho NV Power Mode: MAXN\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{root}:/bin")
+    mode = state.power_mode()
+    assert (mode.number, mode.name) == (0 if listed else None, "MAXN")
+    assert state.advice(mode, True) == []
+
+
 def test_a_mode_that_nothing_tells_is_null_with_the_reason(root):
     mode = state.power_mode()
     assert (mode.number, mode.name) == (None, None)

@@ -79,6 +79,16 @@ def test_jtops_own_sum_of_rails_is_not_taken(nano, monkeypatch):
     assert "the total of a Jetson Nano is POM_5V_IN" in Jtop().unavailable()
 
 
+@pytest.mark.parametrize(
+    "power",
+    [("a tuple", 3), None, {"rail": ["POM_5V_IN"]}, {"rail": {"POM_5V_IN": 3100}}, {"tot": 7},
+     {"tot": {"name": "POM_5V_IN", "power": "3.1 W"}}],
+)  # fmt: skip
+def test_a_jtop_that_tells_power_in_another_form_is_not_used(nano, monkeypatch, power):
+    install_jtop(monkeypatch, power)
+    assert Jtop().unavailable() == "this jetson-stats tells power in a form not known here"
+
+
 def test_jtop_without_its_module_or_its_service_says_so(nano, monkeypatch):
     monkeypatch.setitem(sys.modules, "jtop", None)
     assert Jtop().unavailable() == "jetson-stats is not installed"

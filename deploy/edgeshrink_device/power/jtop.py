@@ -77,9 +77,16 @@ class Jtop(SampledSource):
         client = self._client
         if client is None or not client.ok():
             raise DeviceError("the service of jetson-stats ended")
-        told = client.power
-        shown = {name: rail["power"] for name, rail in told.get("rail", {}).items() if "power" in rail}
-        total = told.get("tot") or {}
-        if "name" in total and "power" in total:  # a rail that is the total is moved here, name and all
-            shown[total["name"]] = total["power"]
-        return shown
+        try:
+            return _shown(client.power)
+        except (AttributeError, TypeError, KeyError, ValueError) as error:
+            raise DeviceError("this jetson-stats tells power in a form not known here") from error
+
+
+def _shown(told):
+    """Milliwatts by rail; a rail that is the total stands apart from the others, name and all."""
+    shown = {name: rail["power"] for name, rail in told.get("rail", {}).items() if "power" in rail}
+    total = told.get("tot") or {}
+    if "name" in total and "power" in total:
+        shown[total["name"]] = total["power"]
+    return {name: float(milliwatts) for name, milliwatts in shown.items()}

@@ -89,13 +89,14 @@ def test_a_meter_in_a_container_without_the_bus_is_found_by_its_name(root):
     assert started().read() == 4.5
 
 
-def test_the_input_of_a_thor_is_the_meter_on_its_carrier(root):
+@pytest.mark.parametrize("chip", ["ina238", "ina237"])
+def test_the_input_of_a_thor_is_the_meter_on_its_carrier(root, chip):
     sysfs.board(root, "thor", "38.2.0")
     sysfs.new_meter(
         root, {"VDD_GPU": (19000, 100), "VDD_CPU_SOC_MSS": (19000, 300), "VIN_SYS_5V0": (5000, 1100)}
     )
     assert "do not add up" in Ina3221().unavailable()
-    sysfs.write(root, "/sys/class/hwmon/hwmon9/name", "ina238")
+    sysfs.write(root, "/sys/class/hwmon/hwmon9/name", chip)
     sysfs.write(root, "/sys/class/hwmon/hwmon9/power1_input", 19_800_000)
     source = started()
     assert (source.rails, source.read()) == (("VIN",), 19.8)

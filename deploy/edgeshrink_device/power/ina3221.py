@@ -19,6 +19,7 @@ OLD = "/sys/bus/i2c/drivers/ina3221x/*/iio:device*"
 NEW = "/sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*"
 BY_NAME = "/sys/class/hwmon/hwmon*"
 NOT_RAILS = ("NC", "")  # not connected
+INPUT_METERS = ("ina238", "ina237")
 SHUNT_STEP_UV = 40.0  # least step of the shunt's voltage, datasheet of the INA3221
 FULL_SCALE_MV = 32760  # the bus voltage's register is full: nothing true behind it
 MOST_W = 500.0  # no board draws it: what is more is a fault of the bus
@@ -178,7 +179,7 @@ def _channels():
     named = sorted(glob.glob(sysroot.path(BY_NAME)))
     if not any(new):
         new = [_new(folder) for folder in named if _text(folder, "name") == "ina3221"]
-    inputs = [[_InputChannel(folder, "VIN", 1)] for folder in named if _text(folder, "name") == "ina238"]
+    inputs = [[_InputChannel(folder, "VIN", 1)] for folder in named if _text(folder, "name") in INPUT_METERS]
     return [channel for found in old + new + inputs for channel in found]
 
 

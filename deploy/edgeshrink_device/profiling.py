@@ -4,7 +4,7 @@ import time
 import uuid
 from contextlib import contextmanager
 
-from edgeshrink_device import machine, power
+from edgeshrink_device import boards, machine, power
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.inference.preparing import EngineOptions, prepare, refuse
 from edgeshrink_device.launches import LAUNCHES, Device, run_launches
@@ -62,7 +62,7 @@ def profile_models(
         DeviceError: A worker died, or the power source asked for does not work here.
     """
     _check_numbers(seconds, runs, launches, threads, load_seconds or 0)
-    require_runner(device, machine.board())
+    require_runner(device, boards.detect() is not None)
     targets, engines = find_targets(paths, device, samples, baseline), engines or EngineOptions()
     runs_engines = RUNNERS.get(device).runs_engines
     if not runs_engines:

@@ -3,7 +3,7 @@
 import os
 import shlex
 
-from edgeshrink_device import boards, machine
+from edgeshrink_device import boards
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.files import dumps
 from edgeshrink_device.targets import find_targets
@@ -73,8 +73,8 @@ def _check_device(name):
     """Engines are built on the machine that runs them: a name can only be right or wrong."""
     from edgeshrink_device.runners import RUNNERS, require_runner
 
-    require_runner(name, machine.board())
-    if not getattr(RUNNERS.get(name), "runs_engines", False):
+    require_runner(name, boards.detect() is not None)
+    if not RUNNERS.get(name).runs_engines:
         raise InputError(
             "--device {} runs models as they are: no engine is built for it".format(name),
             "Measure them: edgeshrink profile BUNDLE --device {}".format(name),

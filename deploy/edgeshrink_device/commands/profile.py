@@ -1,6 +1,6 @@
 """`profile`: measure bundles and models on this machine."""
 
-from edgeshrink_device import machine
+from edgeshrink_device import boards
 from edgeshrink_device.bar import Bar
 from edgeshrink_device.files import dumps, plan_outputs, write_all
 from edgeshrink_device.inference.preparing import EngineOptions
@@ -51,7 +51,7 @@ def add(subparsers):
 
 def run(options):
     """Measure, write, print; returns the exit status: 1 when a parity fails."""
-    require_runner(options.device, machine.board())
+    require_runner(options.device, boards.detect() is not None)
     targets = find_targets(options.paths, options.device, options.samples, not options.no_baseline)
     paths = plan_outputs(targets, options.output, options.force)
     with Bar() as bar:

@@ -14,18 +14,18 @@ __all__ = ["RUNNERS", "Runner", "require_runner"]
 RUNNERS = Registry("device", __name__)
 
 
-def require_runner(name, board=None):
+def require_runner(name, jetson=False):
     """Let a known runner's name pass.
 
     Args:
         name: What the user gave as `--device`.
-        board: The device tree's name of this board, None on anything that has none.
+        jetson: Whether this machine is one, as `boards.detect` finds.
 
     Raises:
         InputError: There is no such runner; for a Jetson's name, what to do instead.
     """
     if name.startswith("jetson"):
-        if board is None or "jetson" not in board.lower():
+        if not jetson:
             raise InputError(
                 "this machine is no Jetson",
                 "Copy the bundle to the board, or measure here with --device cpu.",

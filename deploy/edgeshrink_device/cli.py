@@ -32,7 +32,8 @@ def main(argv=None, prog="edgeshrink_device"):
         return _tell("interrupted; nothing was written", "", INTERRUPTED)
     except DeviceError as error:
         _trace(words, error)
-        return _tell(error.message, error.hint, error.exit_status)
+        word = "EMULATED: " if error.emulated else ""
+        return _tell(word + error.message, error.hint, error.exit_status)
     except ImportError as error:
         _trace(words, error)
         return _tell(

@@ -10,9 +10,13 @@ class DeviceError(Exception):
         message: What is wrong and with which file.
         hint: What the user can do about it, as a full sentence; may be empty.
         exit_status: 1 the work failed, 2 the call or a file it names is wrong; the class's own unless given.
+
+    Attributes:
+        emulated: Whether it is a stand-in's word, not the device's.
     """
 
     exit_status = 1
+    emulated = False
 
     def __init__(self, message, hint="", exit_status=None):
         super().__init__(message)

@@ -58,7 +58,8 @@ def _answer(handler, request):
             raise DeviceError("the worker knows no command '{}'".format(request["command"]))
         return {"result": getattr(handler, request["command"])(**request["arguments"])}
     except DeviceError as error:
-        return {"error": {"message": error.message, "hint": error.hint, "exit_status": error.exit_status}}
+        kept = ("message", "hint", "exit_status", "emulated")
+        return {"error": {name: getattr(error, name) for name in kept}}
     except Exception as error:
         message = "{}: {}".format(type(error).__name__, str(error).split("\n")[0])
         return {"error": {"message": message, "traceback": traceback.format_exc()}}

@@ -136,7 +136,9 @@ class Worker:
 
 def _failure(name, error):
     if "exit_status" in error:
-        return DeviceError(error["message"], error["hint"], error["exit_status"])
+        failure = DeviceError(error["message"], error["hint"], error["exit_status"])
+        failure.emulated = error["emulated"]
+        return failure
     failure = DeviceError("{}: {}".format(name, error["message"]), "--debug shows where.")
     failure.worker_traceback = error["traceback"]
     return failure

@@ -16,6 +16,7 @@ from edgeshrink.comparison import compare
 from tests.emulated_jetson.board import board
 
 from .emulated_helpers import VERSIONS, convolution, model_of, picture, reference
+from .engine_helpers import refused_model
 from .inference_helpers import HALF, LOOKUP, QUICK, document, profiled, write_bundle
 from .test_python36 import python36, run
 
@@ -105,6 +106,14 @@ def test_a_precision_that_the_chip_lacks_is_refused_before_anything_is_measured(
     assert done.returncode == 2
     assert done.stderr.startswith("error: INT8 is not to be had on this chip")
     assert sorted(path.name for path in bundle.iterdir()) == ["model.onnx", "samples.npz"]
+
+
+def test_a_stand_in_that_refuses_a_model_says_that_it_is_one(tmp_path):
+    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
+    (bundle / "model.onnx").write_bytes(refused_model())
+    done = profiled(board(tmp_path), bundle)
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert done.stderr.startswith(f"error: EMULATED: {bundle}/model.onnx: the parser refuses it (2 errors)")
 
 
 def test_a_terminal_sees_the_build_and_then_the_measurement(tmp_path):

@@ -28,10 +28,7 @@ class BuildError(DeviceError):
     Attributes:
         errors: One {"node", "operator", "module", "index", "message", "what_to_do"} an error; what is not
             known is None.
-        emulated: Whether it was a stand-in of TensorRT that refused.
     """
-
-    emulated = False
 
     def __init__(self, message, errors, hint=""):
         super().__init__(message, hint)
@@ -99,7 +96,7 @@ def _refused(model, errors):
         error["what_to_do"] = finding.get("what_to_do") or error["what_to_do"]
     lines = [_line(error) for error in errors[:MOST_LINES]]
     if len(errors) > MOST_LINES:
-        lines.append("and {} more (--json lists them)".format(len(errors) - MOST_LINES))
+        lines.append("and {} more (build --json lists them)".format(len(errors) - MOST_LINES))
     count = "{} error{}".format(len(errors), "" if len(errors) == 1 else "s")
     advice = list(dict.fromkeys(error["what_to_do"] for error in errors))
     text = "{}: the parser refuses it ({}):\n  {}".format(model, count, "\n  ".join(lines))

@@ -10,9 +10,9 @@ import onnx
 import pytest
 from edgeshrink_device import DeviceError, InputError
 from edgeshrink_device.cuda import library
-from edgeshrink_device.engines import native, planning, precision, refusal, trtexec, workspace
+from edgeshrink_device.engines import native, planning, precision, trtexec, workspace
 from edgeshrink_device.engines.cache import open_engine
-from edgeshrink_device.engines.onnx_outline import read_outline
+from edgeshrink_device.engines.onnx_outline import module_in_name, read_outline
 from edgeshrink_device.engines.refusal import BuildError
 from edgeshrink_device.engines.trt import features
 from edgeshrink_device.engines.watch import MemoryWatch
@@ -122,10 +122,10 @@ def test_the_manifests_lint_knows_better_what_to_do(on_board, tmp_path):
 
 
 def test_modules_are_read_from_the_names_that_nodes_of_a_bundle_have():
-    assert refusal._module_in("layer1/0/conv1/Conv") == "layer1.0.conv1"
-    assert refusal._module_in("/layer1/layer1.0/conv1/Conv") == "layer1.0.conv1"
-    assert refusal._module_in("Conv_0") is None
-    assert refusal._module_in(None) is None
+    assert module_in_name("layer1/0/conv1/Conv") == "layer1.0.conv1"
+    assert module_in_name("/layer1/layer1.0/conv1/Conv") == "layer1.0.conv1"
+    assert module_in_name("Conv_0") is None
+    assert module_in_name(None) is None
 
 
 def test_a_builder_that_gives_nothing_has_its_reasons_told(on_board, tmp_path):

@@ -192,6 +192,8 @@ def test_where_enqueueing_is_not_profiled_layers_are_timed_by_executing(on_board
         ("Conv_0 + Relu_1", "features.0"),
         ("PWN(PWN(Sigmoid_3), Mul_4)", None),
         ("/layer1/layer1.0/conv1/Conv + /layer1/layer1.0/relu/Relu", "layer1.0.conv1"),
+        ("layer1/0/relu/Relu", "layer1.0.relu"),
+        ("PWN(layer1/0/relu/Relu)", "layer1.0.relu"),
         ("Reformatting CopyNode for Input Tensor 0 to Conv_0", "features.0"),
         ("{ForeignNode[Relu_1...Gemm_5]}", None),
         ("Unnamed Layer* 7", None),
@@ -200,4 +202,5 @@ def test_where_enqueueing_is_not_profiled_layers_are_timed_by_executing(on_board
 def test_a_layers_module_is_what_its_name_tells(layer, module):
     known = {"Conv_0": "features.0", "Relu_1": "", "Sigmoid_3": "", "Mul_4": ""}
     known.update({"/layer1/layer1.0/conv1/Conv": "", "/layer1/layer1.0/relu/Relu": ""})
+    known["layer1/0/relu/Relu"] = ""
     assert layers.module_of(layer, known) == module

@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+from edgeshrink_device.engines.onnx_outline import module_in_name
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["BuildError", "of_lines", "of_parser", "refused_by_builder"]
@@ -92,7 +93,7 @@ def _refused(model, errors):
     findings = _findings(model)
     for error in errors if findings is not None else ():
         finding = findings.get(error["node"], {})
-        error["module"] = error["module"] or finding.get("module") or _module_in(error["node"])
+        error["module"] = error["module"] or finding.get("module") or module_in_name(error["node"])
         error["what_to_do"] = finding.get("what_to_do") or error["what_to_do"]
     lines = [_line(error) for error in errors[:MOST_LINES]]
     if len(errors) > MOST_LINES:
@@ -121,16 +122,3 @@ def _findings(model):
             return {finding["node"]: finding for finding in json.load(file).get("lint", [])}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _module_in(name):
-    """The module that a bundle names its nodes after: "layer1/0/conv1/Conv" is layer1.0.conv1.
-
-    In "/layer1/layer1.0/Conv", as torch's older exporter writes it, members bear their list's name.
-    """
-    words = []
-    for word in (name or "").strip("/").split("/")[:-1]:
-        if words and word.startswith(words[-1] + "."):
-            words.pop()
-        words.append(word)
-    return ".".join(words) or None

@@ -2,11 +2,13 @@
 
 TensorRT fuses nodes of the ONNX file into layers and names a layer after them ("Conv_0 + Relu_1"); which
 module of the trained network that was, is told by the node's weight ("features.0.weight"), else by the path
-in the node's own name ("/features/features.0/Conv").
+in the node's own name ("features/0/Conv").
 """
 
 import re
 import time
+
+from edgeshrink_device.engines.onnx_outline import module_in_name
 
 __all__ = ["layer_times", "make_profiler", "module_of"]
 
@@ -75,16 +77,5 @@ def module_of(layer, modules):
         modules: {ONNX node: module, or empty where its weight tells none}.
     """
     named = [word for word in [layer, *WORDS.findall(layer)] if word in modules]
-    told = [modules[word] for word in named if modules[word]] + [_in_path(word) for word in named]
+    told = [modules[word] for word in named if modules[word]] + [module_in_name(word) for word in named]
     return next(filter(None, told), None)
-
-
-def _in_path(node):
-    """The module in a name like "/layer1/layer1.0/conv1/Conv": layer1.0.conv1; empty where there is none."""
-    if not node.startswith("/"):
-        return ""
-    path = []
-    for scope in node.strip("/").split("/")[:-1]:
-        inside = path and scope.startswith(path[-1] + ".")
-        path = [*(path[:-1] if inside else path), scope]
-    return ".".join(path)

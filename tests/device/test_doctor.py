@@ -156,6 +156,23 @@ def test_no_broken_module_ends_it(module, text, made, tmp_path):
     assert "Traceback" not in checks[name]["found"]
 
 
+@pytest.mark.parametrize(("pycuda", "works"), [({}, True), ({"driver": "import libcurand_10"}, False)])
+def test_pycuda_counts_where_it_can_be_imported(pycuda, works, tmp_path):
+    """Without libcudart it alone times; one built for another CUDA is found and cannot be imported."""
+    made = board(tmp_path, tensorrt="10.3", cudart=False, pycuda=True, programs=["tegrastats"])
+    changes = shadow(made, tmp_path, "pycuda", "") if pycuda else {}
+    for name, text in pycuda.items():
+        (tmp_path / "shadow" / "pycuda" / f"{name}.py").write_text(text)
+    _, document, checks = asked(made, **changes)
+    assert document["can"]["profile_gpu"] is works
+    assert ("pycuda, which cannot be imported" in checks["helpers"]["found"]) is not works
+
+
+def test_a_driver_that_does_not_tell_its_version_is_not_called_0(made):
+    _, _, checks = asked(made, EMULATED_DRIVER_VERSION=0)
+    assert "driver not known" in checks["CUDA"]["found"]
+
+
 def test_a_gpu_that_does_not_answer_is_told_with_what_lets_it(tmp_path):
     status, document, checks = asked(board(tmp_path, tensorrt=None), EMULATED_NO_DEVICE=1)
     assert (status, document["can"]["build"]) == (1, False)

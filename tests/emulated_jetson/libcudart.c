@@ -10,6 +10,7 @@
    EMULATED_GPU="NVIDIA Tegra X1" the name
    EMULATED_GPU_SM=5.3            the compute capability
    EMULATED_CUDA_VERSION=10020    what cudaRuntimeGetVersion says
+   EMULATED_DRIVER_VERSION=10020  what cudaDriverGetVersion says; the same unless told
    EMULATED_NO_DEVICE=1           there is no GPU
    EMULATED_SYNC_FAILS=n          the n-th cudaStreamSynchronize (from 1 on) gives 719, as do all calls after it */
 #include <pthread.h>
@@ -261,7 +262,10 @@ cudaError_t cudaGetDeviceProperties_v2(char *properties, int device) {
 }
 
 cudaError_t cudaRuntimeGetVersion(int *version) { *version = number("EMULATED_CUDA_VERSION", 10020); return give(OK); }
-cudaError_t cudaDriverGetVersion(int *version) { return cudaRuntimeGetVersion(version); }
+cudaError_t cudaDriverGetVersion(int *version) {
+    *version = number("EMULATED_DRIVER_VERSION", number("EMULATED_CUDA_VERSION", 10020));
+    return give(OK);
+}
 cudaError_t cudaGetLastError(void) { int error = last; last = sticky; return error; }
 cudaError_t cudaPeekAtLastError(void) { return last; }
 

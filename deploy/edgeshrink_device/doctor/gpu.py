@@ -90,7 +90,7 @@ def cuda_runtime(context):
     context.can["cudart"] = context.can["gpu"] = True
     context.emulated = context.emulated or answer["emulated"]
     name = ", ".join(filter(None, [answer["gpu"], answer["sm"] and "SM " + answer["sm"]]))
-    return OK, "{}, driver {}; {}".format(answer["runtime"], answer["driver"], name), ""
+    return OK, "{}, driver {}; {}".format(answer["runtime"], answer["driver"] or "not known", name), ""
 
 
 def _without_cuda(context, answer):
@@ -107,14 +107,22 @@ def _without_cuda(context, answer):
 
 def helpers(context):
     """What is used where it is installed, and never needed."""
-    told = []
-    for name, use in (("psutil", "memory on other systems than Linux"), ("pycuda", "streams and events")):
-        there = installed(name)
-        context.can[name] = there
-        told.append("{} for {}".format(name, use) if there else "no " + name)
+    there = installed("psutil")
+    told = ["psutil for memory on other systems than Linux" if there else "no psutil", _pycuda(context)]
     if installed("jtop"):
         runs = os.path.exists(sysroot.path("/run/jtop.sock"))
         told.append("jtop, its service {}".format("runs" if runs else "does not run"))
     else:
         told.append("no jtop")
     return UNNEEDED, "; ".join(told), ""
+
+
+def _pycuda(context):
+    if not installed("pycuda"):
+        return "no pycuda"
+    answer = ask("pycuda")
+    if "error" in answer:
+        return "pycuda, which cannot be imported ({}) and is passed".format(answer["error"])
+    context.can["pycuda"] = True
+    context.emulated = context.emulated or answer["emulated"]
+    return "pycuda for streams and events"

@@ -107,15 +107,21 @@ def _cuda():
 
     found = library.load()
     driver = ctypes.c_int()
-    found.status("cudaDriverGetVersion", ctypes.byref(driver))
+    told = found.status("cudaDriverGetVersion", ctypes.byref(driver)) == 0 and driver.value
     gpu = cudart.gpu()
     return {
         "runtime": found.version(),
-        "driver": "{}.{}".format(driver.value // 1000, driver.value % 1000 // 10),
+        "driver": "{}.{}".format(told // 1000, told % 1000 // 10) if told else None,
         "gpu": gpu.name,
         "sm": gpu.sm,
         "emulated": found.emulated,
     }
+
+
+def _pycuda():
+    import pycuda.driver  # one built for another CUDA cannot be imported
+
+    return {"emulated": bool(getattr(pycuda, "EMULATED", False))}
 
 
 def _root():
@@ -125,4 +131,10 @@ def _root():
     return os.path.abspath(os.path.dirname(next(iter(edgeshrink_device.__path__))))
 
 
-PROBES = {"numpy": _numpy, "onnxruntime": _onnxruntime, "tensorrt": _tensorrt, "cuda": _cuda}
+PROBES = {
+    "numpy": _numpy,
+    "onnxruntime": _onnxruntime,
+    "tensorrt": _tensorrt,
+    "cuda": _cuda,
+    "pycuda": _pycuda,
+}

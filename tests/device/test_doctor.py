@@ -94,8 +94,24 @@ def test_mode_and_clocks_come_with_the_commands_that_change_them(made):
     _, _, checks = asked(made)
     assert (checks["power mode"]["status"], checks["power mode"]["mend"]) == ("warning", "sudo nvpmodel -m 0")
     assert "the power mode is 1 (5W), not MAXN" in checks["power mode"]["found"]
-    assert checks["clocks"]["mend"].startswith("sudo jetson_clocks")
+    assert checks["clocks"]["mend"] == "sudo jetson_clocks"
+    assert (
+        "the clocks follow the load (again after the power mode is changed); GPU" in checks["clocks"]["found"]
+    )
     assert "GPU 76.8 to 921.6 MHz" in checks["clocks"]["found"]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_only_a_container_lacks_is_mounted_in_a_container_alone(made, inside):
+    for path in ("etc/nv_tegra_release", "var/lib/nvpmodel/status"):
+        (made.root / path).unlink()
+        if inside:
+            sysfs.write(made.root, "/.dockerenv", "")
+    _, _, checks = asked(made)
+    assert "its L4T release is not known" in checks["board"]["found"]
+    for name, path in (("board", "/etc/nv_tegra_release"), ("power mode", "/var/lib/nvpmodel/status")):
+        assert checks[name]["status"] == "warning"
+        assert checks[name]["mend"] == (f"docker run -v {path}:{path}:ro ..." if inside else "")
 
 
 def test_clocks_that_are_locked_need_nothing(made):
@@ -165,7 +181,7 @@ def test_pycuda_counts_where_it_can_be_imported(pycuda, works, tmp_path):
         (tmp_path / "shadow" / "pycuda" / f"{name}.py").write_text(text)
     _, document, checks = asked(made, **changes)
     assert document["can"]["profile_gpu"] is works
-    assert ("pycuda, which cannot be imported" in checks["helpers"]["found"]) is not works
+    assert ("pycuda, which cannot be imported" in checks["optional"]["found"]) is not works
 
 
 def test_a_driver_that_does_not_tell_its_version_is_not_called_0(made):

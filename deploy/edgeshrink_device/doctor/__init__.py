@@ -5,7 +5,7 @@ built for, a TensorRT whose libraries do not fit) is tried in processes of its o
 """
 
 from edgeshrink_device.doctor.check import Check, Context
-from edgeshrink_device.doctor.gpu import cuda_runtime, helpers, tensorrt, trtexec
+from edgeshrink_device.doctor.gpu import cuda_runtime, optional, tensorrt, trtexec
 from edgeshrink_device.doctor.software import numpy, onnxruntime, python
 from edgeshrink_device.doctor.system import (
     board,
@@ -37,7 +37,7 @@ CHECKS = (
     ("memory", memory),
     ("swap", swap),
     ("disk", disk),
-    ("helpers", helpers),
+    ("optional", optional),
 )
 
 

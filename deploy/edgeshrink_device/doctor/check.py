@@ -1,5 +1,6 @@
 """One line of the answer, and what the checks learn that others go by."""
 
+import os
 from collections import namedtuple
 
 from edgeshrink_device import boards, sysroot
@@ -7,6 +8,8 @@ from edgeshrink_device import boards, sysroot
 __all__ = ["MISSING", "OK", "UNNEEDED", "WARNING", "Check", "Context"]
 
 OK, WARNING, MISSING, UNNEEDED = "ok", "warning", "missing", "not needed"
+
+SIGNS = ("/.dockerenv", "/run/.containerenv")  # of a container: Docker's and Podman's
 
 Check = namedtuple("Check", ["name", "status", "found", "mend"])
 Check.__doc__ = """name: what was looked at; status: "ok", "warning", "missing" or "not needed"; found: what
@@ -26,7 +29,7 @@ class Context:
 
     def __init__(self):
         self.board = boards.detect()
-        self.in_container = False
+        self.in_container = any(os.path.exists(sysroot.path(sign)) for sign in SIGNS)
         self.emulated = sysroot.emulated()
         self.can = {}
 

@@ -12,11 +12,11 @@ from edgeshrink_device.engines import trt
 from edgeshrink_device.engines import trtexec as program
 from edgeshrink_device.errors import DeviceError
 
-__all__ = ["cuda_runtime", "helpers", "tensorrt", "trtexec"]
+__all__ = ["cuda_runtime", "optional", "tensorrt", "trtexec"]
 
 NOT_FOUND = re.compile(r"(\S+\.so[\d.]*): cannot open shared object file")
 NO_GPU = "CUDA finds no GPU"
-GROUP = "sudo usermod -aG video $USER, then log in again"
+GROUP = "sudo usermod -aG video $USER"
 
 
 def tensorrt(context):
@@ -100,12 +100,12 @@ def _without_cuda(context, answer):
     if context.board is None:
         return UNNEEDED, told, ""
     mend = container_mend(context)
-    if not mend:
-        mend = GROUP if NO_GPU in told else answer["hint"] or "sudo apt-get install nvidia-jetpack"
-    return MISSING, told, mend
+    if not mend and NO_GPU in told:
+        return MISSING, told + "; who is not in the group video must join it and log in again", GROUP
+    return MISSING, told, mend or answer["hint"] or "sudo apt-get install nvidia-jetpack"
 
 
-def helpers(context):
+def optional(context):
     """What is used where it is installed, and never needed."""
     there = installed("psutil")
     told = ["psutil for memory on other systems than Linux" if there else "no psutil", _pycuda(context)]

@@ -12,7 +12,6 @@ from edgeshrink_device.tegrastats.process import find
 __all__ = ["board", "clocks", "container", "container_mend", "disk", "memory", "power_mode", "power_source"]
 __all__ += ["swap", "tegrastats"]
 
-SIGNS = ("/.dockerenv", "/run/.containerenv")  # Docker's and Podman's
 LIBRARIES = "/usr/lib/aarch64-linux-gnu/"
 DRIVERS = (LIBRARIES + "tegra/libcuda.so*", LIBRARIES + "nvidia/libcuda.so*")
 RUNTIME = "docker run --runtime nvidia ..."
@@ -30,8 +29,11 @@ def board(context):
     name = found.name or "'{}'".format(found.model or "not named")
     parts = ["{} ({})".format(name, found.module) if found.module else name]
     if found.l4t is None:
-        mend = "-v /etc/nv_tegra_release:/etc/nv_tegra_release:ro, for docker run"
-        return WARNING, "{}; its L4T release is not known".format(parts[0]), mend
+        return (
+            WARNING,
+            "{}; its L4T release is not known".format(parts[0]),
+            _mount(context, "/etc/nv_tegra_release"),
+        )
     parts.append("L4T " + found.l4t)
     parts.append("JetPack " + found.jetpack if found.jetpack else "a JetPack not known here")
     if found.name is None:
@@ -41,7 +43,6 @@ def board(context):
 
 def container(context):
     """Whether this is one, and whether the board's own files are in it."""
-    context.in_container = any(os.path.exists(sysroot.path(sign)) for sign in SIGNS)
     if not context.in_container:
         return OK, "this is none", ""
     if context.board is None:
@@ -57,7 +58,7 @@ def container(context):
             " from the host, and nvidia-container-toolkit 1.9 and later leaves them out unless told"
         )
         return WARNING, found, mend
-    return WARNING, "this is one, and its image has no TensorRT", mend
+    return WARNING, "this is one, and its image has no TensorRT: take an L4T one with it (l4t-jetpack)", mend
 
 
 def container_mend(context):
@@ -73,7 +74,12 @@ def container_mend(context):
     if _there(LIBRARIES + "libnvinfer.so.*"):
         return ""
     old = context.l4t_major is not None and context.l4t_major < 34
-    return ALL_MOUNTS if old else "docker run --runtime nvidia ... nvcr.io/nvidia/l4t-jetpack:..."
+    return ALL_MOUNTS if old else "docker run --runtime nvidia ... IMAGE"
+
+
+def _mount(context, path):
+    """How a file of the board comes into its container; empty outside of one."""
+    return "docker run -v {0}:{0}:ro ...".format(path) if context.in_container else ""
 
 
 def _there(*patterns):
@@ -111,7 +117,7 @@ def power_mode(context):
         return UNNEEDED, "a CPU has no power mode of its own", ""
     mode = state.power_mode()
     if mode.reason:
-        return WARNING, mode.reason, "-v /var/lib/nvpmodel/status:/var/lib/nvpmodel/status:ro, for docker run"
+        return WARNING, mode.reason, _mount(context, state.STATUS)
     advice = state.advice(mode, None)
     if advice:
         return (WARNING, *_split(advice[0]))
@@ -129,7 +135,7 @@ def clocks(context):
     advice = state.advice(mode, now["locked"])[len(state.advice(mode, None)) :]
     if advice:
         text, mend = _split(advice[0])
-        return WARNING, "{} ({})".format(text, ranges), mend
+        return WARNING, "{}; {}".format(text, ranges), mend
     return OK, "locked ({})".format(ranges), ""
 
 
@@ -140,9 +146,10 @@ def _range(name, clock):
 
 
 def _split(sentence):
-    """A piece of advice as what is so and the command that changes it."""
+    """A piece of advice as what is so and the command that changes it, without what is said beside it."""
     text, _, command = sentence.partition(": sudo ")
-    return text, "sudo " + command if command else ""
+    command, _, aside = command.partition(" (")
+    return text + (" (" + aside if aside else ""), "sudo " + command if command else ""
 
 
 def memory(context):

@@ -43,6 +43,15 @@ def test_what_is_copied_to_the_device_comes_back(kind, on_board):
         assert np.array_equal(got, np.arange(12).reshape(3, 4))
 
 
+def test_a_stream_that_pycuda_does_not_make_leaves_no_context_behind(on_board):
+    on_board(pycuda=True, EMULATED_STREAM_FAILS=1)
+    with pytest.raises(DeviceError, match="CUDA: cuStreamCreate failed: out of memory"):
+        cuda.open_stream()
+    import pycuda.driver
+
+    assert pycuda.driver.Context.get_current() is None
+
+
 def test_events_tell_the_time_between_them(kind, on_board):
     on_board(**KINDS[kind])
     with cuda.open_stream() as stream:

@@ -25,7 +25,6 @@ def _told(method):
         try:
             return method(self, *words)
         except self._driver.Error as error:
-            self._failed = True
             raise DeviceError("CUDA: {}".format(error)) from error
 
     return told
@@ -45,8 +44,12 @@ class PycudaStream(Stream):
         self._driver, self._version = pycuda.driver, getattr(pycuda, "VERSION_TEXT", None)
         self.through = "PyCUDA {}".format(self._version)
         self.emulated = bool(getattr(pycuda, "EMULATED", False) or getattr(self._driver, "EMULATED", False))
-        self._held, self._context, self._failed = [], None, False
-        self._open()
+        self._held, self._context = [], None
+        try:
+            self._open()
+        except DeviceError:
+            self.close()  # the context is on this thread's stack
+            raise
 
     @_told
     def _open(self):

@@ -3,7 +3,7 @@
 As with the real one nothing but `init` works without a context, a context is of the thread that made it, an
 allocation is freed when its object goes, and device memory has no buffer that Python could look into.
 EMULATED_OUT_OF_MEMORY=n lets the n-th allocation (from 1 on) fail; EMULATED_FREE_BYTES is what mem_get_info
-calls free.
+calls free; EMULATED_STREAM_FAILS=1 lets no stream be made.
 """
 
 import ctypes
@@ -263,6 +263,8 @@ class Stream:
 
     def __init__(self, flags=0):
         _need_context()
+        if os.environ.get("EMULATED_STREAM_FAILS"):
+            raise RuntimeError("cuStreamCreate failed: out of memory")
         self.handle = next(_handles)
 
     def synchronize(self):

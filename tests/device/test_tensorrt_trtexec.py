@@ -105,6 +105,16 @@ def test_a_program_that_does_not_run_is_told():
         session.times(1, 1, None)
 
 
+def test_a_program_that_fails_without_a_word_has_its_status_told(tmp_path):
+    program = tmp_path / "trtexec"
+    session = TrtexecSession(Trtexec(str(program), "8.2.1", set(), True), "m.engine", {})
+    for end, told in (("exit 3", "exit status 3"), ("kill -9 $$", "signal 9")):
+        program.write_text("#!/bin/sh\n" + end + "\n")
+        program.chmod(0o755)
+        with pytest.raises(DeviceError, match="does not run the engine: " + told):
+            session.times(1, 1, None)
+
+
 def test_types_of_inputs_and_outputs_are_read_from_the_model(tmp_path):
     (tmp_path / "m.onnx").write_bytes(model_of(TYPES))
     types = read_types(str(tmp_path / "m.onnx"))

@@ -172,7 +172,7 @@ def _run(words):
         return
     lines = map(LINE.match, done.stdout.decode("utf-8", "replace").splitlines())
     errors = [tidy(line.group(2)) for line in lines if line and line.group(1) in "EF"]
-    status = "signal {}".format(-done.returncode) if done.returncode < 0 else "exit status 1"
+    status = "{} {}".format("signal" if done.returncode < 0 else "exit status", abs(done.returncode))
     raise DeviceError(
         "trtexec does not run the engine: {}".format("; ".join(dict.fromkeys(errors)) or status),
         "Build it again: edgeshrink build MODEL --force",

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 
@@ -49,6 +50,15 @@ def test_the_second_call_says_that_it_is_there(made, tmp_path):
     made.device("build", bundle)
     assert f"found {bundle}/engines/model-fp16-" in made.device("build", bundle).stdout
     assert "it was asked for" in made.device("build", bundle, "--force").stdout
+
+
+def test_the_next_command_measures_the_engines_just_built(made, tmp_path):
+    bundle, kept = write_bundle(tmp_path / "net.edge"), tmp_path / "kept here"
+    options = ["--precision", "fp32", "--engines", kept, "--workspace", "64"]
+    said = made.device("build", bundle, *options).stdout.splitlines()[-1]
+    words = shlex.split(said)
+    assert words[:2] == ["next:", "edgeshrink"]
+    assert words[2:] == ["profile", *map(str, [bundle, "--device", "jetson", *options])]
 
 
 def test_the_device_may_be_named_as_for_profile(made, tmp_path):

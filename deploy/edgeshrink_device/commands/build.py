@@ -112,12 +112,22 @@ def _describe(opened, refused, options):
         lines += [*_table(opened), "", *_notes(opened), ""]
     lines.append("FAIL: TensorRT refuses {} of the models".format(len(refused)) if refused else "PASS")
     if not refused:
-        lines.append(
-            "next: edgeshrink profile {} --device {}".format(
-                " ".join(map(shlex.quote, options.paths)), "jetson" if boards.detect() else "tensorrt"
-            )
-        )
+        lines.append("next: edgeshrink " + " ".join(map(shlex.quote, _next(options))))
     return lines
+
+
+def _next(options):
+    """The words that measure these very engines: what they were built by is asked for again."""
+    words = ["profile", *options.paths, "--device", "jetson" if boards.detect() else "tensorrt"]
+    said = (
+        ("--precision", None if options.precision == "auto" else options.precision),
+        ("--engines", options.engines),
+        ("--workspace", options.workspace),
+        ("--samples", options.samples),
+    )
+    for option, value in said:
+        words += [] if value is None else [option, str(value)]
+    return words
 
 
 def _table(opened):

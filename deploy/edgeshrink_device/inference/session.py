@@ -165,7 +165,7 @@ class Session:
         self.outputs = [tensor for tensor in fitted if not tensor.is_input]
 
     def _prepare(self, graph):
-        """Allocate, bind, run once (TensorRT finishes setting up then), and capture."""
+        """Allocate and bind; for a graph run once (TensorRT finishes setting up then), and capture."""
         self._inputs = [self._buffer(tensor, "input") for tensor in self.inputs]
         self._outputs = [self._buffer(tensor, "output") for tensor in self.outputs]
         self._adapter.bind({buffer.name: buffer.address for buffer in self._inputs + self._outputs})

@@ -10,11 +10,11 @@ from .emulated_helpers import VERSIONS, load
 from .engine_helpers import boards
 
 HAS = {
-    "8.2": (False, False, True, True, True, False),
-    "8.6": (True, True, True, True, True, False),
-    "10.3": (True, True, True, True, True, True),
-    "10.16": (True, True, True, True, True, True),
-    "11.4": (True, True, False, False, False, True),
+    "8.2": (False, False, True, True, False),
+    "8.6": (True, True, True, True, False),
+    "10.3": (True, True, True, True, True),
+    "10.16": (True, True, True, True, True),
+    "11.4": (True, True, False, False, True),
 }
 
 

@@ -8,21 +8,13 @@ import os
 
 from edgeshrink_device.engines import folder as kept
 from edgeshrink_device.engines.cudart import DeviceMemory
+from edgeshrink_device.engines.trt import DTYPES
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.specs import Spec
 
 __all__ = ["Calibration", "require_samples"]
 
 MOST_BATCHES = 512  # more samples change the ranges of no tensor that is worth the time
-DTYPES = {
-    "FLOAT": "float32",
-    "HALF": "float16",
-    "INT8": "int8",
-    "UINT8": "uint8",
-    "INT32": "int32",
-    "INT64": "int64",
-    "BOOL": "bool",
-}
 
 
 def require_samples(samples):

@@ -5,7 +5,7 @@ import os
 
 from edgeshrink_device.engines import calibration, refusal
 from edgeshrink_device.engines import folder as kept
-from edgeshrink_device.engines.trt import features, logger, make_builder
+from edgeshrink_device.engines.trt import context_bytes, features, logger, make_builder
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["build"]
@@ -146,13 +146,10 @@ def _look(trt, log, serialized, plan):
         raise DeviceError(
             "{}: TensorRT does not load the engine it built: {}".format(plan.model, "; ".join(errors))
         )
-    size = getattr(engine, "device_memory_size_v2", None)
-    if size is None:
-        size = engine.device_memory_size
     return {
         "layers": engine.num_layers,
         "layers_reason": None,
-        "context_bytes": int(size),
+        "context_bytes": context_bytes(engine),
         "context_reason": None,
         "warnings": warnings,
     }

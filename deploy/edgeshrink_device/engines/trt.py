@@ -8,20 +8,30 @@ from collections import namedtuple
 from edgeshrink_device import boards
 from edgeshrink_device.errors import DeviceError
 
-__all__ = ["Features", "emulated", "features", "is_there", "load", "logger", "make_builder"]
+__all__ = ["DTYPES", "Features", "context_bytes", "emulated", "features", "is_there", "load", "logger"]
+__all__ += ["make_builder", "tidy"]
 
 Features = namedtuple(
     "Features",
-    ["tensor_api", "pool_limits", "explicit_batch", "reduced_precision", "calibrators", "progress_monitor"],
+    ["tensor_api", "pool_limits", "explicit_batch", "reduced_precision", "progress_monitor"],
 )
 Features.__doc__ = """What a version of TensorRT has.
 
 tensor_api: tensors by name and execute_async_v3 (8.5 on), else bindings by number; pool_limits:
 set_memory_pool_limit (8.4 on), else max_workspace_size; explicit_batch: the flag that networks from ONNX
 files need (to 10); reduced_precision: the flags FP16 and INT8 (to 10), else every network is strongly typed;
-calibrators: calibration of INT8 (to 10); progress_monitor: 9 on.
+progress_monitor: 9 on.
 """
 
+DTYPES = {  # a DataType's name: numpy's
+    "FLOAT": "float32",
+    "HALF": "float16",
+    "INT8": "int8",
+    "UINT8": "uint8",
+    "INT32": "int32",
+    "INT64": "int64",
+    "BOOL": "bool",
+}
 WHERE = re.compile(r"^(?:\[TRT\]\s*)?(?:\S+\.(?:cpp|h)(?:::\w+)*:{1,2}\d+\]?:?\s+)")
 NO_GPU = (
     "Add yourself to the group video (sudo usermod -aG video $USER, then log in again); start a container"
@@ -68,7 +78,6 @@ def features(trt):
         pool_limits=hasattr(trt.IBuilderConfig, "set_memory_pool_limit"),
         explicit_batch=hasattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH"),
         reduced_precision=hasattr(trt.BuilderFlag, "FP16"),
-        calibrators=hasattr(trt, "IInt8EntropyCalibrator2"),
         progress_monitor=hasattr(trt.IBuilderConfig, "progress_monitor"),
     )
 
@@ -83,6 +92,12 @@ def logger(trt):
     if id(trt) not in _loggers:
         _loggers[id(trt)] = (_make_logger(trt), trt)  # with the module: its id is not given away again
     return _loggers[id(trt)][0]
+
+
+def context_bytes(engine):
+    """Bytes on the device that an execution context of an ICudaEngine takes, by whichever name it has."""
+    size = getattr(engine, "device_memory_size_v2", None)  # since 10.3 at the latest; 11 has no other
+    return int(engine.device_memory_size if size is None else size)
 
 
 def make_builder(trt):

@@ -10,11 +10,10 @@ class BindingApi:
     """An engine's context through get_binding_* and execute_async_v2, with the first optimization profile.
 
     Args:
-        trt: The module.
         engine, context: An ICudaEngine and its IExecutionContext.
     """
 
-    def __init__(self, trt, engine, context):
+    def __init__(self, engine, context):
         self._engine, self._context = engine, context
         count = engine.num_bindings // max(1, engine.num_optimization_profiles)
         self._numbers = {engine.get_binding_name(i): i for i in range(count)}

@@ -124,8 +124,7 @@ class Session:
                 "{}: TensorRT does not load its engine: {}".format(self._model, self._said()),
                 AGAIN.format(self._model),
             )
-        size = getattr(self._engine, "device_memory_size_v2", None)
-        self.context_bytes = int(self._engine.device_memory_size if size is None else size)
+        self.context_bytes = tensorrt.context_bytes(self._engine)
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise self._no_context()

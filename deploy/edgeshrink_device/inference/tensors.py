@@ -2,6 +2,7 @@
 
 from collections import namedtuple
 
+from edgeshrink_device.engines.trt import DTYPES
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["Tensor", "adapter_of", "dtype_of"]
@@ -9,16 +10,6 @@ __all__ = ["Tensor", "adapter_of", "dtype_of"]
 Tensor = namedtuple("Tensor", ["name", "is_input", "dtype", "shape"])
 Tensor.__doc__ = """One input or output of an engine: its numpy dtype's name, and its shape with None where a
 size is open."""
-
-DTYPES = {
-    "FLOAT": "float32",
-    "HALF": "float16",
-    "INT8": "int8",
-    "UINT8": "uint8",
-    "INT32": "int32",
-    "INT64": "int64",
-    "BOOL": "bool",
-}
 
 
 def dtype_of(name, kind):
@@ -40,5 +31,6 @@ def adapter_of(trt, engine, context):
     from edgeshrink_device.inference.binding_api import BindingApi
     from edgeshrink_device.inference.tensor_api import TensorApi
 
-    kind = TensorApi if hasattr(engine, "num_io_tensors") else BindingApi
-    return kind(trt, engine, context)
+    if hasattr(engine, "num_io_tensors"):
+        return TensorApi(trt, engine, context)
+    return BindingApi(engine, context)

@@ -8,19 +8,11 @@ import sys
 import tempfile
 
 from edgeshrink_device.errors import DeviceError
+from edgeshrink_device.fresh import boot
 
 __all__ = ["Worker", "Workers"]
 
 UNASKED_S = 1.0  # a terminal tells the whole group: this process has its signal, too
-BOOT = """
-import sys
-if sys.path and sys.path[0] == "":
-    del sys.path[0]
-if {root!r} not in sys.path:
-    sys.path.insert(0, {root!r})
-from edgeshrink_device.{module} import main
-main()
-"""
 
 
 class Workers:
@@ -61,7 +53,7 @@ class Worker:
         self.name = name
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, closed by kill
         self._process = subprocess.Popen(
-            [sys.executable, "-c", BOOT.format(root=_import_root(), module=module)],
+            [sys.executable, "-c", boot(module)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if shown and sys.stderr.isatty() else self._log,
@@ -148,13 +140,6 @@ def _cause(status):
     if status >= 0:
         return "exit status {}".format(status)
     return "signal {}, {}".format(-status, signal.Signals(-status).name)
-
-
-def _import_root():
-    """What must be on sys.path for the package to be found: its folder, or the .pyz it lives in."""
-    import edgeshrink_device
-
-    return os.path.abspath(os.path.dirname(next(iter(edgeshrink_device.__path__))))
 
 
 def _environment():

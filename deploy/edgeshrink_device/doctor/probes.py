@@ -4,26 +4,16 @@ A probe prints one JSON object as its last line.
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
 
 from edgeshrink_device.errors import DeviceError
+from edgeshrink_device.fresh import boot
 
 __all__ = ["ask", "main"]
 
 PATIENCE_S = 120  # the first import of TensorRT on a Nano reads hundreds of MB from an SD card
-
-BOOT = """
-import sys
-if sys.path and sys.path[0] == "":
-    del sys.path[0]
-if {root!r} not in sys.path:
-    sys.path.insert(0, {root!r})
-from edgeshrink_device.doctor.probes import main
-main({name!r})
-"""
 
 
 def ask(name):
@@ -38,7 +28,7 @@ def ask(name):
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-c", BOOT.format(root=_root(), name=name)],
+            [sys.executable, "-c", boot("doctor.probes", name)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -122,13 +112,6 @@ def _pycuda():
     import pycuda.driver  # one built for another CUDA cannot be imported
 
     return {"emulated": bool(getattr(pycuda, "EMULATED", False))}
-
-
-def _root():
-    """What must be on sys.path for the package to be found: its folder, or the .pyz it lives in."""
-    import edgeshrink_device
-
-    return os.path.abspath(os.path.dirname(next(iter(edgeshrink_device.__path__))))
 
 
 PROBES = {

@@ -1,6 +1,7 @@
 """Profiles as a table for people."""
 
 from edgeshrink_device.stats import ratio_interval
+from edgeshrink_device.text import aligned, megabytes
 
 __all__ = ["describe", "ratios"]
 
@@ -39,12 +40,7 @@ def _table(profiles):
     rows = [HEADINGS] + [_row(profile) for profile in profiles]
     if not any(profile["latency_ms"]["gpu"] for profile in profiles):
         rows = [row[:GPU] + row[GPU + 1 :] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    aligned = [
-        [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        for row in rows
-    ]
-    return ["  ".join(row).rstrip() for row in aligned]
+    return aligned(rows)
 
 
 def _row(profile):
@@ -57,7 +53,7 @@ def _row(profile):
         _milliseconds(latency["p90"]),
         _milliseconds(latency["p99"]),
         _milliseconds(gpu["median"]) if gpu else "not measured",
-        _megabytes(profile["memory_bytes"]["process_peak"]),
+        megabytes(profile["memory_bytes"]["process_peak"]),
         "{} mJ".format(_number(energy["total"]["mean"])) if energy else "not measured",
     )
 
@@ -105,10 +101,10 @@ def _name(profile):
 
 def _engine(profile):
     model, memory = profile["model"], profile["memory_bytes"]
-    context = "" if memory["context"] is None else ", {} to run".format(_megabytes(memory["context"]))
+    context = "" if memory["context"] is None else ", {} to run".format(megabytes(memory["context"]))
     return "{}: engine of {}{}, {}, through {}{}".format(
         _name(profile),
-        _megabytes(memory["engine"]),
+        megabytes(memory["engine"]),
         context,
         model["precision"],
         profile["device"]["through"],
@@ -157,9 +153,3 @@ def _milliseconds(value):
 
 def _number(value):
     return "{:.4g}".format(value) if value < 1000 else "{:.0f}".format(value)
-
-
-def _megabytes(value):
-    if value is None:
-        return "not known"
-    return "{:.1f} kB".format(value / 1e3) if value < 1e6 else "{:.1f} MB".format(value / 1e6)

@@ -7,6 +7,7 @@ from edgeshrink_device import boards
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.files import dumps
 from edgeshrink_device.targets import find_targets
+from edgeshrink_device.text import aligned, megabytes
 
 __all__ = ["add"]
 
@@ -109,7 +110,7 @@ def _describe(opened, refused, options):
             "",
         ]
     if opened:
-        lines += [*_table(opened), "", *_notes(opened), ""]
+        lines += [*aligned([HEADINGS, *map(_row, opened)]), "", *_notes(opened), ""]
     lines.append("FAIL: TensorRT refuses {} of the models".format(len(refused)) if refused else "PASS")
     if not refused:
         lines.append("next: edgeshrink " + " ".join(map(shlex.quote, _next(options))))
@@ -130,29 +131,17 @@ def _next(options):
     return words
 
 
-def _table(opened):
-    rows = [HEADINGS] + [_row(each) for each in opened]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in rows
-    ]
-
-
 def _row(each):
     record, build = each.record, each.record["build"]
     word = " EMULATED" if record["emulated"] else ""
     return (
         os.path.basename(each.path) + word,
-        _megabytes(record["engine"]["bytes"]),
+        megabytes(record["engine"]["bytes"]),
         record["precision"],
         _known(record["layers"]),
         "{:.1f} s".format(build["seconds"]),
-        _megabytes(_taken(build)),
-        _megabytes(record["context_bytes"]),
+        megabytes(_taken(build)),
+        megabytes(record["context_bytes"]),
     )
 
 
@@ -183,9 +172,3 @@ def _taken(build):
 
 def _known(value):
     return "not known" if value is None else str(value)
-
-
-def _megabytes(value):
-    if value is None:
-        return "not known"
-    return "{:.1f} kB".format(value / 1e3) if value < 1e6 else "{:.1f} MB".format(value / 1e6)

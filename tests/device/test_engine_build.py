@@ -12,7 +12,8 @@ from edgeshrink_device import DeviceError, InputError
 from edgeshrink_device.cuda import library
 from edgeshrink_device.engines import native, planning, precision, trtexec, workspace
 from edgeshrink_device.engines.cache import open_engine
-from edgeshrink_device.engines.onnx_outline import module_in_name, read_outline
+from edgeshrink_device.engines.names import module_in_name
+from edgeshrink_device.engines.onnx_outline import read_outline
 from edgeshrink_device.engines.refusal import BuildError
 from edgeshrink_device.engines.trt import features
 from edgeshrink_device.engines.watch import MemoryWatch

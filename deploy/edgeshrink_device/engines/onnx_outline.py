@@ -17,7 +17,6 @@ __all__ = [
     "Outline",
     "fields",
     "is_quantized",
-    "module_in_name",
     "read_outline",
     "sha256_with_data",
     "size_with_data",
@@ -49,19 +48,6 @@ def read_outline(path):
         raise InputError(
             "{}: is no ONNX model: {}".format(path, error), "Copy it again, or export it again."
         ) from error
-
-
-def module_in_name(name):
-    """The module that a node is named after, None or None: "layer1/0/conv1/Conv" is layer1.0.conv1.
-
-    In "/layer1/layer1.0/Conv", as torch's older exporter writes it, members bear their list's name.
-    """
-    words = []
-    for word in (name or "").strip("/").split("/")[:-1]:
-        if words and word.startswith(words[-1] + "."):
-            words.pop()
-        words.append(word)
-    return ".".join(words) or None
 
 
 def is_quantized(outline):

@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-from edgeshrink_device.engines.onnx_outline import module_in_name
+from edgeshrink_device.engines.names import module_in_name
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["BuildError", "of_lines", "of_parser", "refused_by_builder"]

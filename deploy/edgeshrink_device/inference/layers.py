@@ -8,7 +8,7 @@ in the node's own name ("features/0/Conv").
 import re
 import time
 
-from edgeshrink_device.engines.onnx_outline import module_in_name
+from edgeshrink_device.engines.names import module_in_name
 
 __all__ = ["layer_times", "make_profiler", "module_of"]
 

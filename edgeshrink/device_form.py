@@ -11,8 +11,7 @@ import onnx_ir as ir
 from edgeshrink.bake.fold_constants import FoldConstants
 from edgeshrink.cost import Cost, cost
 from edgeshrink.devices import Device
-from edgeshrink.graph.open_sizes import fixed
-from edgeshrink.graph.shapes import infer_shapes
+from edgeshrink.graph.open_sizes import fixed, infer_shapes_anew
 from edgeshrink.inputs import SizeRange, sizes_at, words_for
 from edgeshrink.lower import NarrowInterface, Target, check, lower
 from edgeshrink.lower.narrow_interface import narrow_types
@@ -75,6 +74,8 @@ def cost_at_opt(model: ir.Model, ranges: Mapping[str, SizeRange]) -> Cost:
     if not ranges:
         return cost(model)
     at_opt = fixed(model, sizes_at("opt", ranges))
-    FoldConstants()(at_opt)  # sizes that are computed become numbers
-    infer_shapes(at_opt)
+    nodes = -1
+    while nodes != (nodes := at_opt.graph.num_nodes()):
+        FoldConstants()(at_opt)  # sizes that are computed become numbers, and let others be told
+        infer_shapes_anew(at_opt)
     return replace(cost(model), macs=cost(at_opt).macs)

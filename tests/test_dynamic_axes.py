@@ -13,7 +13,7 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
 
-from edgeshrink.device_form import cost_at_opt
+from edgeshrink.device_form import cost_at_opt, lower_for
 from edgeshrink.devices import device
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.graph.shapes import infer_shapes
@@ -57,6 +57,19 @@ class Tokens(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return self.encoder(self.table(ids)).mean(1)
+
+
+class Encoder(nn.Module):
+    """Token ids with learned positions through one layer of attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids, self.positions = nn.Embedding(20, 16), nn.Parameter(torch.randn(1, 16, 16))
+        self.attention, self.norm = nn.MultiheadAttention(16, 4, batch_first=True), nn.LayerNorm(16)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.norm(self.ids(tokens) + self.positions[:, : tokens.shape[1]])
+        return (x + self.attention(x, x, x, need_weights=False)[0]).mean(1)
 
 
 class Two(nn.Module):
@@ -124,6 +137,14 @@ def test_an_open_batch_costs_no_unit_and_counts_its_work_at_opt() -> None:
     figures = [cost_at_opt(found.model, found.ranges) for found in (opened, fixed)]
     assert figures[0].parameters == figures[1].parameters
     assert figures[0].macs == figures[1].macs > 0
+
+
+def test_an_open_length_counts_the_work_at_opt_before_and_after_lowering() -> None:
+    made = [traced(Encoder(), "tokens:1x8:int32"), traced(Encoder(), "tokens:1x2..8..16:int32")]
+    for each in made:
+        lower_for(each.model, device("jetson-nano"))
+    fixed, opened = (cost_at_opt(each.model, each.ranges).macs for each in made)
+    assert fixed == opened > 8 * 16 * 16
 
 
 def test_equal_ranges_on_an_axis_are_one_size_and_others_are_not() -> None:

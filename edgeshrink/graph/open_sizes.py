@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from edgeshrink.graph.shapes import infer_shapes
 
-__all__ = ["fixed"]
+__all__ = ["fixed", "infer_shapes_anew"]
 
 
 def fixed(model: ir.Model, sizes: Mapping[str, int]) -> ir.Model:
@@ -26,6 +26,18 @@ def fixed(model: ir.Model, sizes: Mapping[str, int]) -> ir.Model:
             value.shape = None if None in known else ir.Shape(known)
     infer_shapes(copy)
     return copy
+
+
+def infer_shapes_anew(model: ir.Model) -> None:
+    """Infer, in place, what is not known as a number: a name that was given to a size would stay for ever."""
+    for node in model.graph.all_nodes():
+        for value in node.outputs:
+            if value.shape is not None and not value.shape.is_static():
+                value.shape = None
+    for value in model.graph.initializers.values():
+        if value.const_value is not None:
+            value.shape = ir.Shape(value.const_value.shape)
+    infer_shapes(model)
 
 
 def _size(size: int | ir.SymbolicDim, sizes: Mapping[str, int]) -> int | None:

@@ -6,17 +6,21 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from edgeshrink_device.errors import DeviceError
 from edgeshrink_device.fresh import boot
 
 __all__ = ["Worker", "Workers"]
 
+CLOSING_S = 1.0  # for a worker to free its engine
 UNASKED_S = 1.0  # a terminal tells the whole group: this process has its signal, too
 
 
 class Workers:
-    """One worker a target, all killed on leaving the `with` block, however it is left.
+    """One worker a target; all are gone after the `with` block, however it is left.
+
+    Without an error they have a second to close what they opened, else none.
 
     Args:
         names: What the workers measure, for messages.
@@ -30,14 +34,25 @@ class Workers:
         try:
             for name in self._names:
                 self._workers.append(Worker(name))
-        except BaseException:
-            self.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error))
             raise
         return self._workers
 
-    def __exit__(self, *_):
+    def __exit__(self, kind=None, *_):
+        try:
+            if kind is None:
+                self._close()
+        finally:
+            for worker in self._workers:
+                worker.kill()
+
+    def _close(self):
         for worker in self._workers:
-            worker.kill()
+            worker.leave()
+        until = time.monotonic() + CLOSING_S
+        for worker in self._workers:
+            worker.wait(max(0.0, until - time.monotonic()))
 
 
 class Worker:
@@ -98,15 +113,26 @@ class Worker:
             except subprocess.TimeoutExpired:
                 self._process.send_signal(signal.SIGINT)
 
+    def leave(self):
+        """Tell the process that nothing more comes: it gives back what it took and ends, once it is idle."""
+        try:
+            self._process.stdin.close()
+        except OSError:
+            pass
+
+    def wait(self, seconds):
+        """Wait for the end of one that was told to `leave`, so long at most."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+
     def kill(self):
         """End the process now and wait until it is gone."""
         if self._process.poll() is None:
             self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            try:
-                pipe.close()
-            except OSError:
-                pass
+        self.leave()
+        self._process.stdout.close()
         self._process.wait()
         self._log.close()
 

@@ -7,7 +7,7 @@ import time
 import edgeshrink_device
 import psutil
 import pytest
-from edgeshrink_device import DeviceError, profile_models
+from edgeshrink_device import DeviceError, profile_models, workers
 from edgeshrink_device.workers import Workers
 
 from .helpers import QUICK, QUICK_WORDS, write_bundle, write_double
@@ -104,9 +104,19 @@ def test_samples_for_another_model_are_refused(model, tmp_path, capsys):
 
 
 def test_a_fault_in_a_worker_is_an_error_with_its_traceback_kept():
-    with Workers(["m.onnx"]) as workers, pytest.raises(DeviceError, match=r"m\.onnx: TypeError") as caught:
-        workers[0].ask("open", nonsense=1)
+    with Workers(["m.onnx"]) as (worker,), pytest.raises(DeviceError, match=r"m\.onnx: TypeError") as caught:
+        worker.ask("open", nonsense=1)
     assert "Traceback" in caught.value.worker_traceback
+
+
+def test_workers_close_what_they_opened_unless_something_failed(monkeypatch):
+    monkeypatch.setattr(workers, "CLOSING_S", 60)  # however busy this machine is
+    with Workers(["m.onnx"]) as (worker,):
+        pass
+    assert worker._process.returncode == 0
+    with pytest.raises(DeviceError), Workers(["m.onnx"]) as (worker,):
+        worker.ask("nonsense")
+    assert worker._process.returncode == -signal.SIGKILL
 
 
 def test_a_worker_killed_in_the_middle_is_told_and_the_others_are_ended(model):

@@ -71,7 +71,7 @@ def cut(inputs, outputs, input_specs, output_specs):
 
 
 def random_feeds(specs, seed):
-    """A few random feeds: floats from the normal distribution, integers 0 or 1, every dynamic size 1.
+    """A few random feeds: floats from the normal distribution, integers 0 or 1, every open size 1.
 
     Args:
         specs: The model's inputs.

@@ -39,18 +39,18 @@ class RuntimeStream(Stream):
         return {"cuda": self._cudart.version()}
 
     def memory(self):
-        """As the base says."""
+        """Through cudaMemGetInfo."""
         free, total = ctypes.c_size_t(), ctypes.c_size_t()
         if self._cudart.status("cudaMemGetInfo", ctypes.byref(free), ctypes.byref(total)):
             return None, None
         return free.value, total.value
 
     def device_bytes(self, size, what):
-        """As the base says."""
+        """Through cudaMalloc."""
         return self._allocated("cudaMalloc", "cudaFree", size, what)
 
     def host_array(self, shape, dtype, what):
-        """As the base says."""
+        """Through cudaHostAlloc."""
         import numpy as np
 
         dtype, count = np.dtype(dtype), 1
@@ -62,29 +62,29 @@ class RuntimeStream(Stream):
         return np.frombuffer(memory, dtype=dtype, count=count).reshape(shape)
 
     def copy_in(self, address, array):
-        """As the base says."""
+        """Through cudaMemcpyAsync."""
         self._call("cudaMemcpyAsync", address, array.ctypes.data, array.nbytes, TO_DEVICE, self._stream)
 
     def copy_out(self, array, address):
-        """As the base says."""
+        """Through cudaMemcpyAsync."""
         self._call("cudaMemcpyAsync", array.ctypes.data, address, array.nbytes, TO_HOST, self._stream)
 
     def mark(self, which):
-        """As the base says."""
+        """Through cudaEventRecord."""
         self._call("cudaEventRecord", self._events[which], self._stream)
 
     def elapsed_ms(self):
-        """As the base says; CUDA resolves about half a microsecond."""
+        """Through cudaEventElapsedTime; CUDA resolves about half a microsecond."""
         milliseconds = ctypes.c_float()
         self._call("cudaEventElapsedTime", ctypes.byref(milliseconds), *self._events)
         return milliseconds.value
 
     def synchronize(self):
-        """As the base says."""
+        """Through cudaStreamSynchronize."""
         self._call("cudaStreamSynchronize", self._stream)
 
     def capture(self, enqueue):
-        """As the base says."""
+        """Captured for this thread alone, so that others may go on calling CUDA."""
         if not self._cudart.has_graphs:
             raise DeviceError("this libcudart knows no graphs")
         self._cudart.call("cudaStreamBeginCapture", self._stream, THREAD_LOCAL)
@@ -102,7 +102,7 @@ class RuntimeStream(Stream):
         return lambda: self._call("cudaGraphLaunch", made, self._stream)
 
     def close(self):
-        """As the base says.
+        """Whatever was made goes, the last first.
 
         Raises:
             DeviceError: CUDA refuses to take something back, and had refused nothing before.

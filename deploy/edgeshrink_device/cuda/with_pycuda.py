@@ -72,7 +72,7 @@ class PycudaStream(Stream):
         }
 
     def memory(self):
-        """As the base says."""
+        """Through mem_get_info."""
         try:
             free, total = self._driver.mem_get_info()
         except self._driver.Error:
@@ -80,11 +80,11 @@ class PycudaStream(Stream):
         return int(free), int(total)
 
     def device_bytes(self, size, what):
-        """As the base says."""
+        """Through mem_alloc."""
         return int(self._allocated(max(1, size), what, lambda: self._driver.mem_alloc(max(1, size))))
 
     def host_array(self, shape, dtype, what):
-        """As the base says."""
+        """Through pagelocked_empty."""
         import numpy as np
 
         count = 1
@@ -96,31 +96,31 @@ class PycudaStream(Stream):
 
     @_told
     def copy_in(self, address, array):
-        """As the base says."""
+        """Through memcpy_htod_async."""
         self._driver.memcpy_htod_async(address, array, self._stream)
 
     @_told
     def copy_out(self, array, address):
-        """As the base says."""
+        """Through memcpy_dtoh_async."""
         self._driver.memcpy_dtoh_async(array, address, self._stream)
 
     @_told
     def mark(self, which):
-        """As the base says."""
+        """Through Event.record."""
         self._events[which].record(self._stream)
 
     @_told
     def elapsed_ms(self):
-        """As the base says."""
+        """Through Event.time_till."""
         return self._events[0].time_till(self._events[1])
 
     @_told
     def synchronize(self):
-        """As the base says."""
+        """Through Stream.synchronize."""
         self._stream.synchronize()
 
     def close(self):
-        """As the base says; memory goes back with PyCUDA's objects, while the context still stands."""
+        """Memory goes back with PyCUDA's objects, while the context still stands."""
         self._held, self._events, self._stream = [], [], None
         if self._context is not None:
             self._context.pop()

@@ -25,13 +25,13 @@ class _Quiet:
     """A progress that shows nothing."""
 
     def begin(self, what):
-        """Nothing."""
+        """A build begins."""
 
     def listen(self, severity, text):
-        """Nothing."""
+        """TensorRT says something."""
 
     def step(self, phase, done, total):
-        """Nothing."""
+        """A part of a phase is done."""
 
 
 def make(plan, why, force=False, progress=None):

@@ -171,7 +171,7 @@ class TrtexecRunner(EngineRunner):
         return [found[spec.name].astype(spec.dtype) for spec in self._outputs]
 
     def run_many(self, seconds, runs, feed):
-        """As the base says."""
+        """By one process of trtexec that exports its times."""
         return self._session.times(seconds, runs, feed)
 
     def about(self):

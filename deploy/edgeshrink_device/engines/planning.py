@@ -48,8 +48,7 @@ def make_plan(model, asked="auto", folder=None, workspace_mib=None, samples=None
         raise InputError(
             "a workspace of {} MiB is not to be had".format(workspace_mib), "Give 1 MiB or more."
         )
-    if asked not in precision.ASKED:
-        precision.decide(asked, None, True, False)
+    precision.require_known(asked)
     outline = read_outline(model)
     module, program = _find_tensorrt()
     chip_is = cudart.gpu()

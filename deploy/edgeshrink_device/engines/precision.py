@@ -11,7 +11,7 @@ from edgeshrink_device import boards
 from edgeshrink_device.boards.known import CHIPS
 from edgeshrink_device.errors import InputError
 
-__all__ = ["ASKED", "Chip", "Decision", "chip_of", "decide"]
+__all__ = ["ASKED", "Chip", "Decision", "chip_of", "decide", "require_known"]
 
 ASKED = ("auto", "fp32", "fp16", "int8")
 
@@ -47,6 +47,12 @@ def chip_of(sm, builder=None):
     return Chip(sm, number >= (5, 3) and sm != "6.1", sm == "6.1" or number >= (7, 0))
 
 
+def require_known(asked):
+    """Let one of ASKED pass; raises InputError for any other word."""
+    if asked not in ASKED:
+        raise InputError("unknown precision '{}'".format(asked), "Known: {}.".format(", ".join(ASKED)))
+
+
 def decide(asked, chip, reduced, quantized, can_calibrate=True):
     """The `Decision`.
 
@@ -60,8 +66,7 @@ def decide(asked, chip, reduced, quantized, can_calibrate=True):
     Raises:
         InputError: The chip or this TensorRT does not have what is asked for.
     """
-    if asked not in ASKED:
-        raise InputError("unknown precision '{}'".format(asked), "Known: {}.".format(", ".join(ASKED)))
+    require_known(asked)
     if not reduced:
         return _typed(asked, quantized)
     if asked == "int8" or (asked == "auto" and quantized):

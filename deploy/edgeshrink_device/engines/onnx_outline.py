@@ -20,6 +20,7 @@ __all__ = [
     "read_outline",
     "sha256_with_data",
     "size_with_data",
+    "value_of",
 ]
 
 Outline = namedtuple("Outline", ["nodes", "inputs", "external"])
@@ -97,7 +98,8 @@ def _outline(data):
             weights.add(name)
             external.update(locations)
         elif number == 11:
-            values.append(_input(data, span))
+            name, _, shape = value_of(data, span)
+            values.append(Input(name, shape))
     return Outline(
         [_node(data, span, weights) for span in nodes],
         [value for value in values if value.name not in weights],
@@ -172,26 +174,30 @@ def _tensor(data, span):
     return name, locations
 
 
-def _input(data, span):
-    name, shape = "", []
+def value_of(data, span):
+    """(name, element type's number, sizes with None for open ones) of an input's or output's ValueInfoProto.
+
+    It is 1: name, 2: TypeProto; in that 1: tensor; in that 1: element type, 2: shape; in that 1: dimension;
+    in that 1: its size. What is no tensor has type 0 and no sizes.
+    """
+    name, kind, shape = "", 0, []
     for number, part in fields(data, *span):
         if number == 1:
             name = _text(data, part)
         elif number == 2:
-            shape = _shape(data, part)
-    return Input(name, tuple(shape))
+            for field, inner in [each for tensor in _parts(data, part) for each in fields(data, *tensor)]:
+                if field == 1:
+                    kind = inner[0]
+                elif field == 2:
+                    shape = [_size(data, dimension) for dimension in _parts(data, inner)]
+    return name, kind, tuple(shape)
 
 
-def _shape(data, span):
-    """The sizes in a TypeProto (1: tensor, in it 2: shape, in it 1: dimension, in it 1: its size)."""
-    for wanted in (1, 2):
-        found = [part for number, part in fields(data, *span) if number == wanted]
-        if not found:
-            return []
-        span = found[-1]
-    return [_size(data, part) for number, part in fields(data, *span) if number == 1]
+def _parts(data, span):
+    """The parts of a message whose field has number 1."""
+    return [part for number, part in fields(data, *span) if number == 1]
 
 
 def _size(data, span):
-    sizes = [part[0] for number, part in fields(data, *span) if number == 1]
+    sizes = [part[0] for part in _parts(data, span)]
     return sizes[-1] if sizes and sizes[-1] > 0 else None

@@ -1,14 +1,13 @@
 """The types of a model's inputs, outputs and weights, which an engine's file does not tell.
 
 Field numbers: onnx.proto (ModelProto 7: graph; GraphProto 5: weights, 11 and 12: inputs and outputs;
-ValueInfoProto 1: name, 2: type; TypeProto 1: tensor; in it 1: element type, 2: shape; TensorProto 2: type, 8:
-name).
+TensorProto 2: type).
 """
 
 import mmap
 from collections import namedtuple
 
-from edgeshrink_device.engines.onnx_outline import fields, read_outline
+from edgeshrink_device.engines.onnx_outline import fields, read_outline, value_of
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.specs import Spec
 
@@ -41,7 +40,7 @@ def read_types(path):
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _types(data, names)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # the last: a number where a part should be
         raise InputError("{}: the types of its inputs cannot be read: {}".format(path, error)) from error
 
 
@@ -52,35 +51,8 @@ def _types(data, names):
         if number == 5:
             kinds.update(part[0] for field, part in fields(data, *span) if field == 2)
         elif number in values:
-            values[number].append(_value(data, span))
+            values[number].append(value_of(data, span))
     inputs = [value for value in values[11] if value[0] in names]
     kinds.update(kind for _, kind, _ in inputs + values[12])
     specs = [[Spec(name, shape, DTYPES[kind]) for name, kind, shape in each] for each in (inputs, values[12])]
     return Types(specs[0], specs[1], FLOAT16 in kinds)
-
-
-def _value(data, span):
-    """(name, element type, shape with None where a size is open)."""
-    name, kind, shape = "", 0, []
-    for number, part in fields(data, *span):
-        if number == 1:
-            name = data[part[0] : part[1]].decode("utf-8")
-        elif number == 2:
-            kind, shape = _tensor(data, part)
-    return name, kind, tuple(shape)
-
-
-def _tensor(data, span):
-    kind, shape = 0, []
-    for number, part in [each for tensor in _parts(data, span, 1) for each in fields(data, *tensor)]:
-        if number == 1:
-            kind = part[0]
-        elif number == 2:
-            for dimension in _parts(data, part, 1):
-                sizes = [value[0] for value in _parts(data, dimension, 1)]
-                shape.append(sizes[-1] if sizes and sizes[-1] > 0 else None)
-    return kind, shape
-
-
-def _parts(data, span, wanted):
-    return [part for number, part in fields(data, *span) if number == wanted]

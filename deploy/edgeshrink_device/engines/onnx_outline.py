@@ -177,8 +177,8 @@ def _tensor(data, span):
 def value_of(data, span):
     """(name, element type's number, sizes with None for open ones) of an input's or output's ValueInfoProto.
 
-    It is 1: name, 2: TypeProto; in that 1: tensor; in that 1: element type, 2: shape; in that 1: dimension;
-    in that 1: its size. What is no tensor has type 0 and no sizes.
+    It is 1: name, 2: TypeProto; in that 1: tensor; in that 1: element type, 2: shape; in that 1: dimension,
+    whose 1 is its size. What is no tensor has type 0 and no sizes.
     """
     name, kind, shape = "", 0, []
     for number, part in fields(data, *span):

@@ -23,14 +23,15 @@ class EdgeshrinkError(Exception):
     """The work failed: says what went wrong, where, and what to do next. Exit status 1.
 
     Args:
-        message: What is wrong and in which file or layer; gets its full stop here where it has none.
+        message: What is wrong and in which file or layer; a single line without a full stop gets it here.
         hint: What the user can do about it, as a full sentence; may be empty.
     """
 
     exit_status = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = message if message.endswith((".", "!", "?", ":")) else f"{message}."
+        ends = "\n" in message or message.endswith((".", "!", "?", ":"))
+        self.message = message if ends else f"{message}."
         super().__init__(self.message)
         self.hint = hint
 

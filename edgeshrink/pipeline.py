@@ -43,7 +43,7 @@ from edgeshrink.lint import Finding, has_errors, lint
 from edgeshrink.lint.files import add_ranges
 from edgeshrink.manifest import Interface, Made, PassRecord, Source, build_manifest
 from edgeshrink.onnx_reader import Traced, read_onnx
-from edgeshrink.proof import Given, PassByPass, inputs_for, prove, run_given, running
+from edgeshrink.proof import Given, PassByPass, inputs_for, picking_operators, prove, run_given, running
 
 if TYPE_CHECKING:
     from torch import nn
@@ -314,7 +314,7 @@ def export(
     network, traced = load_network(request, progress)
     types = device_types(traced.model, to)
     inputs = inputs_for(traced.model, network.samples, request.seed, traced.ranges, types)
-    given = _as_given(network, traced, request)
+    given, picks = _as_given(network, traced, request), picking_operators(traced.model)
     with (
         new_bundle(output, force=force) as draft,
         running(partial(run_given, given), inputs.feeds) as as_given,
@@ -324,7 +324,7 @@ def export(
         if not allow_lint_errors:
             _require_no_errors(made.lint, to)
         progress(f"verifying on {len(inputs.feeds)} inputs")
-        proof = prove(as_given, draft.baseline_path, draft.model_path, inputs)
+        proof = prove(as_given, draft.baseline_path, draft.model_path, inputs, picks)
         real = inputs.device_feeds[: inputs.given]
         made = replace(made, lint=add_ranges(made.lint, draft.model_path, to, real))
         progress("writing the bundle")

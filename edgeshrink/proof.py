@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     from torch import nn
 
-__all__ = ["Given", "Inputs", "PassByPass", "Proof", "inputs_for", "prove", "run_given", "running"]
+__all__ = [
+    "Given",
+    "Inputs",
+    "PassByPass",
+    "Proof",
+    "inputs_for",
+    "picking_operators",
+    "prove",
+    "run_given",
+    "running",
+]
 
 Result = TypeVar("Result")
 
@@ -40,6 +50,8 @@ Where sizes are open, they are shared out among opt, min, max and sizes between.
 BUNDLED_SAMPLES = 64
 """At most how many inputs travel in the bundle for the parity check on the device."""
 
+
+_PICKING = {"ArgMax", "ArgMin", "Hardmax", "NonMaxSuppression", "TopK"}
 
 _NOT_TRACEABLE = (
     "Baking changed nothing, so the graph that torch exported already differs: does forward draw random "
@@ -163,6 +175,21 @@ class Proof:
     expected: list[dict[str, Array]]
 
 
+def picking_operators(model: ir.Model) -> list[str]:
+    """The kinds of operators that pick by order: of two scores that are nearly equal, rounding chooses."""
+    return sorted({node.op_type for node in model.graph.all_nodes()} & _PICKING)
+
+
+def _picking(operators: Collection[str]) -> str:
+    if not operators:
+        return ""
+    return (
+        f"The network picks by order ({', '.join(operators)}): of scores that are nearly equal another may "
+        "come first when sums are rounded otherwise, as between torch and any runtime. Export it up to the "
+        "scores, which can be proven, and pick from them outside the network."
+    )
+
+
 class PassByPass:
     """Compares a model after each rewrite with what it computed before the first, to name the one at fault.
 
@@ -176,6 +203,7 @@ class PassByPass:
 
     def __init__(self, model: ir.Model, inputs: Inputs) -> None:
         self._inputs = inputs
+        self._picks = picking_operators(model)
         self._expected = run_onnx(model, inputs.feeds)
 
     def __call__(self, name: str, model: ir.Model) -> None:
@@ -188,7 +216,8 @@ class PassByPass:
         Raises:
             ParityError: It computes something else, or does not run any more; the message names the pass.
         """
-        hint = "Please report it, with the network where you can. Nothing was written."
+        hint = _picking(self._picks) or "Please report it, with the network where you can."
+        hint += " Nothing was written."
         try:
             actual = run_onnx(model, self._inputs.feeds)
         except EdgeshrinkError as error:
@@ -216,7 +245,9 @@ def running(run: Callable[[Iterable[Feed]], Result], feeds: Sequence[Feed]) -> I
             stopped.set()
 
 
-def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs) -> Proof:
+def prove(
+    as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs, picks: Collection[str] = ()
+) -> Proof:
     """Run all inputs through the files of a network before and after baking, and compare.
 
     Args:
@@ -224,6 +255,7 @@ def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs
         baseline: The network lowered, not baked.
         baked: The network baked and lowered.
         inputs: What both are run on.
+        picks: Operators of the network that pick by order, which rounding may change.
 
     Raises:
         ParityError: The baked network differs from the one before baking, or from what was given.
@@ -234,7 +266,7 @@ def prove(as_given: Future[Outputs], baseline: Path, baked: Path, inputs: Inputs
     parities = {}
     for name, outputs in (("baseline", before), (origin, outputs_given)):
         parities[name] = _compare(outputs, _in_types_of(outputs, after, inputs.device_types), given)
-        hint = _NOT_TRACEABLE if name == "torch" else ""
+        hint = _picking(picks) or (_NOT_TRACEABLE if name == "torch" else "")
         require(parities[name], f"The baked network against {PROVEN_AGAINST[name]}", hint)
     kept = min(given or inputs.at_opt or len(feeds), BUNDLED_SAMPLES)
     accuracy = Accuracy.measure(inputs.labels, before[:given], after[:given])

@@ -9,7 +9,7 @@ import pytest
 
 from edgeshrink.errors import InputError, ParityError
 from edgeshrink.inputs import Samples, SizeRange
-from edgeshrink.proof import Inputs, inputs_for, prove, run_given, running
+from edgeshrink.proof import Inputs, inputs_for, picking_operators, prove, run_given, running
 from tests.lower.support import parse
 
 
@@ -115,3 +115,17 @@ def test_doubles_are_proven_on_what_the_device_can_be_given(tmp_path):
     found = narrowed_proof(tmp_path, 1, i=np.array([0, 1]), d=np.array([1 / 3, 0.1]))
     assert found.feeds[0]["d"].tolist() == [[np.float32(1 / 3), np.float32(0.1)]]
     assert found.parities["file"].max_rel_error < 6e-8  # one rounding to float32, that of the output
+
+
+def test_a_network_that_picks_by_order_is_told_why_it_may_differ(tmp_path):
+    picking = parse("(float[1,4] x) => (float[1,2] y, int64[1,2] i) { y, i = TopK (x, k) }", k=np.array([2]))
+    assert (picking_operators(picking), picking_operators(parse(OPEN))) == (["TopK"], [])
+    right, wrong = written(tmp_path / "right.onnx", 0.0), written(tmp_path / "wrong.onnx", 1.0)
+    inputs = Inputs([{"x": np.float32([1])}], 1, None, "test")
+    for picks, hint in ((["TopK"], "The network picks by order (TopK)"), ([], "A rewrite went wrong")):
+        with (
+            running(partial(run_given, right), inputs.feeds) as as_given,
+            pytest.raises(ParityError) as caught,
+        ):
+            prove(as_given, right, wrong, inputs, picks)
+        assert caught.value.hint.startswith(hint)

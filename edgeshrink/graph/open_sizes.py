@@ -36,7 +36,7 @@ def infer_shapes_anew(model: ir.Model) -> None:
                 value.shape = None
     for value in model.graph.initializers.values():
         if value.const_value is not None:
-            value.shape = ir.Shape(value.const_value.shape)
+            value.shape = ir.Shape(value.const_value.shape.numpy())
     infer_shapes(model)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -27,7 +28,7 @@ def print_export(console: Console, manifest: Mapping[str, Any], path: Path) -> N
         counts = counts_text(finding["severity"] for finding in findings)
         console.print(f"lint: {counts}; `edgeshrink lint {path}` says which", soft_wrap=True)
     console.print(f"\nbundle: {path}")
-    console.print(f"next:   edgeshrink profile {path}")
+    console.print(f"next:   edgeshrink profile {quote(str(path))}", soft_wrap=True)
 
 
 def _print_proof(console: Console, manifest: Mapping[str, Any]) -> None:

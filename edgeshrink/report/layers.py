@@ -91,8 +91,8 @@ def print_layers(console: Console, layers: Sequence[LayerFacts]) -> None:
 
 def _width(layers: Sequence[LayerFacts], columns: Sequence[_Column], *, notes: bool = False) -> int:
     """How many characters a table takes whose text is folded."""
-    names = min(max(len(_name(layer)) for layer in layers), _NAME)
-    kinds = max(len(word) for layer in layers for word in layer.kind.split())
+    names = min(max(len("total"), *(len(_name(layer)) for layer in layers)), _NAME)
+    kinds = max(len("kind"), *(len(word) for layer in layers for word in layer.kind.split()))
     figures = sum(column.width(layers) for column in columns)
     return names + _GAP + kinds + figures + (_GAP + _NOTE if notes else 0)
 

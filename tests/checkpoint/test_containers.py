@@ -115,7 +115,7 @@ def test_a_pickle_is_never_run_and_names_what_it_would_import(tmp_path: Path, pr
 def test_a_pickle_inside_a_torch_archive_is_never_run_either(tmp_path: Path) -> None:
     torch.save({"state_dict": Mlp().state_dict(), "extra": Bomb(tmp_path / "ran")}, tmp_path / "evil.pt")
     told = refused(tmp_path / "evil.pt", at_sight=False)
-    assert "It imports posix.system\n" in told
+    assert "It imports posix.system.\n" in told
     assert "torch.save(net.state_dict(), 'weights.pt')" in told
     assert not (tmp_path / "ran").exists()
 

@@ -113,7 +113,7 @@ def test_units_are_dead_where_no_living_dendrite_has_them() -> None:
     )
     assert (layer.zero_units, layer.dead_dendrites) == (2, 1)
     assert (
-        layer.note == "2 zero units can leave; 1 dead dendrite goes; 25% of its weights are zeros that "
+        layer.note == "2 zero units may leave; 1 dead dendrite goes; 25% of its weights are zeros that "
         "make no whole unit and stay"
     )
 
@@ -128,7 +128,7 @@ def test_a_dendrites_learnable_masks_count_as_the_somas_do() -> None:
         conv=dendrites(layers[1].state_dict(), channels=6),
     )
     assert (layer.masked, layer.zeros, layer.zero_units) == (7 * 18, 7 * 18, 3)
-    assert layer.note.startswith("its learnable mask keeps filters above 0.5; 3 zero filters can leave")
+    assert layer.note.startswith("its learnable mask keeps filters above 0.5; 3 zero filters may leave")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_dead_units_and_unread_inputs_are_no_groups() -> None:
     weight[:, [0, 3]] = 0
     [layer] = facts({"layer.weight": weight})
     assert (layer.groups, layer.zero_units) == (1, 1)
-    assert layer.note == "1 zero unit can leave; nothing reads 2 inputs: what makes them can leave"
+    assert layer.note == "1 zero unit may leave; nothing reads 2 inputs: what makes them may leave"
 
 
 def test_a_chain_of_links_is_one_group() -> None:
@@ -171,7 +171,7 @@ def test_zeros_of_recurrent_layers_are_told_and_make_no_dead_units_here() -> Non
     state["weight_ih_l0"][:6] = 0
     [layer] = facts({f"gru.{name}": tensor for name, tensor in state.items()})
     assert (layer.zeros, layer.zero_units) == (24, 0)
-    assert layer.note == "20% of it are zeros: --arch shows whether units of a recurrent layer can leave"
+    assert layer.note == "20% of it are zeros: --arch shows whether units of a recurrent layer may leave"
 
 
 ODD = {
@@ -224,4 +224,4 @@ def test_the_network_tells_what_tensors_do_not(tmp_path: Path) -> None:
     found = load(tmp_path / "net.pt", arch=None).contents.layers
     assert [layer.kind for layer in found] == ["embedding", "linear", "transposed conv2d"]
     assert [layer.zero_units for layer in found] == [0, 0, 0]
-    assert not any("can leave" in layer.note for layer in found)
+    assert not any("may leave" in layer.note for layer in found)

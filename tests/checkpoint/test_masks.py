@@ -83,7 +83,7 @@ def test_sidecar_masks_take_the_plain_names_of_dendritic_layers(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("masks", "told"),
     [
-        ({"fc1.wieght": torch.ones(7, 6)}, "no such parameter\nDid you mean 'fc1.weight'"),
+        ({"fc1.wieght": torch.ones(7, 6)}, "no such parameter\\.\nDid you mean 'fc1.weight'"),
         ({"fc1.weight": torch.ones(6, 7)}, r"shape \(6, 7\), the parameter \(7, 6\)"),
         ({"fc1.weight": torch.full((7, 6), 0.5)}, "values other than 0 and 1"),
         ({"fc1.weight": torch.full((7, 6), float("nan"))}, "values other than 0 and 1"),

@@ -97,11 +97,11 @@ def test_it_says_per_layer_what_baking_will_do(run, workplace):
     found = run("inspect", "model.pt", "--json").json
     notes = {layer["name"]: layer["note"] for layer in found["layers"] if layer["note"]}
     assert notes == {
-        "conv1": "3 zero filters can leave",
-        "conv2": "8 zero filters can leave",
-        "fc1": "9 zero units can leave",
+        "conv1": "3 zero filters may leave",
+        "conv2": "8 zero filters may leave",
+        "fc1": "9 zero units may leave",
     }
-    assert "3 zero filters can leave" in run("inspect", "model.pt").out
+    assert "3 zero filters may leave" in run("inspect", "model.pt").out
 
 
 def test_the_threshold_of_learnable_masks_is_stated(run, tmp_path):

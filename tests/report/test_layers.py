@@ -11,7 +11,7 @@ from edgeshrink.checkpoint import LayerFacts
 from edgeshrink.report.layers import print_layers
 
 NAMES = ("backbone.stages.0.blocks.12.conv1", "a_classifier_with_a_long_name", "fc", "")
-NOTE = "3 zero filters can leave"
+NOTE = "3 zero filters may leave"
 
 
 def shown(width: int, *, dendrites: int = 3) -> str:

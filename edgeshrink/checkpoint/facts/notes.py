@@ -32,13 +32,13 @@ def _remarks(
     if threshold is not None:
         yield f"its learnable mask keeps filters above {threshold:g}"
     if zeros.units:
-        yield f"{_counted(zeros.units, f'zero {unit}')} can leave"
+        yield f"{_counted(zeros.units, f'zero {unit}')} may leave"
     if dead_dendrites:
         yield f"{_counted(dead_dendrites, 'dead dendrite')} {'goes' if dead_dendrites == 1 else 'go'}"
     if zeros.inputs:
-        yield f"nothing reads {_counted(zeros.inputs, 'input')}: what makes them can leave"
+        yield f"nothing reads {_counted(zeros.inputs, 'input')}: what makes them may leave"
     if is_recurrent(kind) and zero_share >= _WORTH_TELLING:
-        yield f"{zero_share:.0%} of it are zeros: --arch shows whether units of a recurrent layer can leave"
+        yield f"{zero_share:.0%} of it are zeros: --arch shows whether units of a recurrent layer may leave"
     if zeros.groups > 1:
         yield f"{zeros.groups} hidden groups stay one layer: they are not yet made grouped"
     elif zeros.scattered >= _WORTH_TELLING:

@@ -48,7 +48,8 @@ def test_an_attribute_that_says_the_old_meaning_goes(graph: str, op_type: str, g
         ("(float[0, 6] x) => (y) { y = Reshape<allowzero=1>(x, zero) }", 18, "allowzero=1 came with opset"),
         ("(uint8[3] x) => (y) { y = BitwiseNot(x) }", 18, "BitwiseNot came with opset 18"),
         (
-            "(float[1, 1, 4] x) => (y) { y = AveragePool<kernel_shape=[2], dilations=[2], ceil_mode=1>(x) }",
+            "(float[1, 1, 4] x) => (y) "
+            "{ y = AveragePool<kernel_shape=[2], dilations=[2], strides=[2], ceil_mode=1>(x) }",
             19,
             "dilations=.* came with opset 19",
         ),

@@ -1,10 +1,12 @@
-"""For all tests: hypothesis (the same examples everywhere in CI, no deadline on shared cores), and Ctrl-C."""
-
-from __future__ import annotations
+"""For all tests: the same random numbers and examples in every run, no deadlines, and Ctrl-C."""
 
 import os
+import random
 import signal
+import sys
+import zlib
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("here", deadline=None)
@@ -14,3 +16,15 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 # What runs in the background of a shell is started with Ctrl-C ignored, and hands that on to the programs
 # that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Another number here gives every test other weights and masks: a way to look for tests that pass by luck.
+SEED = os.environ.get("EDGESHRINK_TEST_SEED", "")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Seeds every generator by the test's own name, so that no test depends on those run before it."""
+    seed = zlib.crc32((SEED + item.nodeid).encode())
+    random.seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)

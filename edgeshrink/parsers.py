@@ -59,6 +59,7 @@ class Operator:
         values: Allowed values of an attribute, by its name, of a list for each of its elements; attributes
             that are not named are free.
         ranks: Ranks the first input may have; empty where any goes.
+        symmetric_pads_ranks: Ranks of the first input at which `pads` must be alike before and after.
         traps: What goes wrong without an error.
         source: Where the entry is known from, where that is not the table's own source.
     """
@@ -73,6 +74,7 @@ class Operator:
     required_inputs: tuple[int, ...] = ()
     values: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict, hash=False)
     ranks: tuple[int, ...] = ()
+    symmetric_pads_ranks: tuple[int, ...] = ()
     traps: tuple[Trap, ...] = ()
     source: str | None = None
 
@@ -189,6 +191,7 @@ def _operator(op_type: str, entry: Mapping[str, Any], version: str) -> Operator:
         required_inputs=tuple(entry.get("required_inputs", ())),
         values=_tuples(entry.get("values", {})),
         ranks=tuple(entry.get("ranks", ())),
+        symmetric_pads_ranks=tuple(entry.get("symmetric_pads_ranks", ())),
         traps=tuple(
             Trap(trap["id"], trap["text"], trap["source"])
             for trap in _holding(entry.get("traps", ()), version)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LADDER = (
-    {"errors", "digest", "logs", "onnx_bytes", "protobuf", "zip_faults"},
+    {"byte_sizes", "errors", "digest", "logs", "onnx_bytes", "protobuf", "zip_faults"},
     {"graph", "cost", "devices", "parsers", "machine", "npz", "inputs", "dendrites"}
     | {"open_axes", "signature"},
     {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "lint", "verify"}

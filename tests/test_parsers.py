@@ -337,6 +337,7 @@ def test_tables_have_no_key_that_is_not_read() -> None:
         "required_inputs",
         "values",
         "ranks",
+        "symmetric_pads_ranks",
         "traps",
         "source",
         "since",

@@ -28,7 +28,7 @@ from edgeshrink.lint import (
     types,
     versions,
 )
-from edgeshrink.lint.finding import CAVEAT, SEVERITIES, Finding, Severity, has_errors
+from edgeshrink.lint.finding import CAVEAT, SEVERITIES, Finding, Severity, by_severity, has_errors
 from edgeshrink.lint.half_precision import lint_ranges
 from edgeshrink.lint.rule import RULES, run
 from edgeshrink.lint.subject import Subject
@@ -92,5 +92,4 @@ def lint(
 
 def findings_of(network: Subject) -> tuple[Finding, ...]:
     """As `lint`, of a network that is looked at already."""
-    found = [finding for rule in RULES.values() for finding in run(rule, network)]
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    return by_severity(finding for rule in RULES.values() for finding in run(rule, network))

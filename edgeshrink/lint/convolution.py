@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import onnx_ir as ir
-
+from edgeshrink.graph.stored import stored_array
 from edgeshrink.lint.rule import Hit, rule
 from edgeshrink.lint.subject import Subject
-from edgeshrink.lint.values import constant_of, input_of, is_constant, rank_of
+from edgeshrink.lint.values import input_of, is_constant, rank_of
 
 __all__: list[str] = []
 
@@ -42,19 +41,16 @@ def computed_weights(network: Subject) -> Iterator[Hit]:
 @rule("transposed-padding", "error")
 def transposed_padding(network: Subject) -> Iterator[Hit]:
     """A transposed convolution over three dimensions must be padded alike on both sides (8.0 to 8.6)."""
+    table = {} if network.parser is None else network.parser.operators
+    ranks = table["ConvTranspose"].symmetric_pads_ranks if "ConvTranspose" in table else ()
     for node in network.of("ConvTranspose"):
         pads = list(node.attributes.get_ints("pads") or ())
-        asks = any("symmetric" in text for text in _restrictions(network, node))
-        if asks and rank_of(input_of(node, 0)) == 5 and pads[: len(pads) // 2] != pads[len(pads) // 2 :]:
+        if rank_of(input_of(node, 0)) in ranks and pads[: len(pads) // 2] != pads[len(pads) // 2 :]:
             yield Hit(
                 f"It is padded by {pads} over three dimensions; the parser wants the same before and after.",
                 "Pad alike in forward, and slice the rest off after it.",
                 node,
             )
-
-
-def _restrictions(network: Subject, node: ir.Node) -> tuple[str, ...]:
-    return () if network.parser is None else network.parser.restrictions(node.op_type)
 
 
 @rule("pool-indices", "error")
@@ -70,6 +66,6 @@ def pool_indices(network: Subject) -> Iterator[Hit]:
 def dropout_in_training(network: Subject) -> Iterator[Hit]:
     """TensorRT does not drop out."""
     for node in network.of("Dropout"):
-        mode = constant_of(input_of(node, 2))
+        mode = stored_array(input_of(node, 2))
         if mode is not None and mode.any():
             yield Hit("It drops out, as in training.", "Export after model.eval().", node)

@@ -14,7 +14,7 @@ from edgeshrink.devices import Device, Precision, device
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import Array, read_samples, split_samples
 from edgeshrink.lint import findings_of, lint_ranges
-from edgeshrink.lint.finding import CAVEAT, SEVERITIES, Finding, has_errors
+from edgeshrink.lint.finding import CAVEAT, SEVERITIES, Finding, by_severity, has_errors
 from edgeshrink.lint.footprint import UNCOUNTED, Memory
 from edgeshrink.lint.subject import Subject, halves
 from edgeshrink.npz import read_npz
@@ -125,7 +125,7 @@ def lint_path(
     )
     findings = findings_of(network)
     feeds = _few(_feeds(model, bundle, samples)) if halves(to, precision) else []
-    findings = _by_severity((*findings, *lint_ranges(model, feeds)) if feeds else findings)
+    findings = by_severity((*findings, *lint_ranges(model, feeds)) if feeds else findings)
     return Linted(path, to, network.parser, precision, findings, network.memory, len(feeds))
 
 
@@ -142,11 +142,7 @@ def add_ranges(
     """
     if not feeds or not halves(to, None):
         return tuple(findings)
-    return _by_severity((*findings, *lint_ranges(load_onnx(path), _few(feeds))))
-
-
-def _by_severity(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+    return by_severity((*findings, *lint_ranges(load_onnx(path), _few(feeds))))
 
 
 def _few(feeds: Sequence[Feed]) -> Sequence[Feed]:

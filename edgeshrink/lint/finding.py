@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CAVEAT", "SEVERITIES", "Finding", "Severity", "has_errors"]
+__all__ = ["CAVEAT", "SEVERITIES", "Finding", "Severity", "by_severity", "has_errors"]
 
 Severity = Literal["error", "warning", "note"]
 
@@ -42,3 +42,8 @@ class Finding:
 def has_errors(findings: Iterable[Finding]) -> bool:
     """Whether one of them is an error."""
     return any(finding.severity == "error" for finding in findings)
+
+
+def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The worst first, else in their order."""
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -12,10 +12,11 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeshrink.graph.shapes import infer_shapes
+from edgeshrink.graph.stored import stored_array
 from edgeshrink.lint.finding import Finding
 from edgeshrink.lint.rule import Hit, finding_of, rule
 from edgeshrink.lint.subject import Subject
-from edgeshrink.lint.values import Array, constant_of
+from edgeshrink.lint.values import Array
 from edgeshrink.verify import Feed, each_run
 
 __all__ = ["LARGEST", "SMALLEST", "lint_ranges"]
@@ -44,7 +45,7 @@ def fp16_constant(network: Subject) -> Iterator[Hit]:
     if not network.computes_in_fp16:
         return
     for value in network.constants:
-        array = constant_of(value)
+        array = stored_array(value)
         if array is None or array.dtype != np.float32 or not array.size:
             continue
         largest = _largest(array)

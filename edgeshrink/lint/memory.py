@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgeshrink.byte_sizes import bytes_text
 from edgeshrink.lint.footprint import Memory
 from edgeshrink.lint.rule import Hit, rule
 from edgeshrink.lint.subject import Subject
-from edgeshrink.lint.values import megabytes
 
 __all__: list[str] = []
 
@@ -18,7 +18,7 @@ def more_than_memory(network: Subject) -> Iterator[Hit]:
     has, memory = network.device.memory_bytes, network.memory
     if has is not None and memory.running > has:
         yield Hit(
-            f"It needs {_text(memory)}; {network.device.name} has {megabytes(has)} for everything.",
+            f"It needs {_text(memory)}; {network.device.name} has {bytes_text(has)} for everything.",
             "Prune more, take smaller inputs or a smaller batch, or choose another device.",
             memory.at,
         )
@@ -29,18 +29,16 @@ def much_of_memory(network: Subject) -> Iterator[Hit]:
     """Building may not fit: the file's bytes and the engine hold the weights, beside the workspace."""
     has, memory = network.device.memory_bytes, network.memory
     if has is not None and memory.running <= has < memory.building:
-        workspace = f" and a workspace of {megabytes(memory.workspace)}" if memory.workspace else ""
-        building = f"with them{workspace} that is {megabytes(memory.building)}"
+        workspace = f" and a workspace of {bytes_text(memory.workspace)}" if memory.workspace else ""
+        building = f"with them{workspace} that is {bytes_text(memory.building)}"
         yield Hit(
             f"It needs {_text(memory)}. Building an engine holds the weights twice: {building}, and "
-            f"{network.device.name} has {megabytes(has)} for everything.",
+            f"{network.device.name} has {bytes_text(has)} for everything.",
             "Close what else runs, add swap, give the builder a smaller workspace, or prune more.",
             memory.at,
         )
 
 
 def _text(memory: Memory) -> str:
-    known = f", and {memory.unknown} values of unknown size" if memory.unknown else ""
-    return (
-        f"{megabytes(memory.weights)} of weights and {megabytes(memory.activations)} of values at once{known}"
-    )
+    values = f"{bytes_text(memory.weights)} of weights and {bytes_text(memory.activations)} of values at once"
+    return f"{values}, and {memory.unknown} values of unknown size" if memory.unknown else values

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import onnx
 import onnx_ir as ir
 
+from edgeshrink.graph.stored import stored_array
 from edgeshrink.lint.rule import Hit, rule
 from edgeshrink.lint.subject import Subject
 from edgeshrink.lint.traps import ATTRIBUTES
-from edgeshrink.lint.values import constant_of, dtype_of, input_of, is_constant, rank_of
+from edgeshrink.lint.values import dtype_of, input_of, is_constant, rank_of
 from edgeshrink.lower import RULES as LOWERING
 from edgeshrink.parsers import Operator, parsers
 
@@ -167,7 +168,7 @@ def negative_constant(network: Subject) -> Iterator[Hit]:
     """A constant holds negative numbers where the parser takes none: paddings that crop."""
     for node, entry in _listed(network):
         for index in entry.nonnegative:
-            array = constant_of(input_of(node, index))
+            array = stored_array(input_of(node, index))
             if array is not None and array.size and array.min() < 0:
                 yield Hit(
                     f"Input {_input_name(network, node, index)} holds {array.min()}; the parser takes no "

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from edgeshrink.graph.stored import stored_array
 from edgeshrink.lint.rule import Hit, rule
 from edgeshrink.lint.subject import Subject
-from edgeshrink.lint.values import constant_of, input_of
+from edgeshrink.lint.values import input_of
 
 __all__: list[str] = []
 
@@ -63,7 +64,7 @@ def int8_without_ranges(network: Subject) -> Iterator[Hit]:
 def zero_point(network: Subject) -> Iterator[Hit]:
     """QuantizeLinear and DequantizeLinear are taken with a zero point of 0 alone."""
     for node in network.of("QuantizeLinear", "DequantizeLinear"):
-        zero = constant_of(input_of(node, 2))
+        zero = stored_array(input_of(node, 2))
         if zero is not None and zero.any():
             yield Hit("Its zero point is not 0.", "Quantize symmetrically, to INT8.", node)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgeshrink.graph.stored import stored_array
 from edgeshrink.lint.rule import Hit, rule
 from edgeshrink.lint.subject import Subject
-from edgeshrink.lint.values import constant_of, input_of, rank_of
+from edgeshrink.lint.values import input_of, rank_of
 
 __all__: list[str] = []
 
@@ -17,7 +18,7 @@ MOST = 3840  # docs.nvidia.com, TensorRT operators, TopK: k <= 3840
 def topk_too_large(network: Subject) -> Iterator[Hit]:
     """TensorRT's TopK returns 3840 elements at most."""
     for node in network.of("TopK"):
-        count = constant_of(input_of(node, 1))
+        count = stored_array(input_of(node, 1))
         if count is not None and count.size and int(count.reshape(-1)[0]) > MOST:
             yield Hit(
                 f"It takes the {int(count.reshape(-1)[0])} largest, and TensorRT {MOST} at most.",

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from edgeshrink.byte_sizes import bytes_text
+from edgeshrink.graph.stored import stored_array
 from edgeshrink.lint.rule import Hit, rule
 from edgeshrink.lint.subject import Subject
-from edgeshrink.lint.values import bytes_of, constant_of, megabytes
+from edgeshrink.lint.values import bytes_of
 
 __all__: list[str] = []
 
@@ -24,7 +26,7 @@ def external_data(network: Subject) -> Iterator[Hit]:
     total = sum(bytes_of(value) or 0 for value in stored)
     if total > MOST_IN_ONE_FILE:
         yield Hit(
-            f"Its weights take {megabytes(total)}, more than one ONNX file can hold (2 GB).",
+            f"Its weights take {bytes_text(total)}, more than one ONNX file can hold (2 GB).",
             "Prune more of it, or keep the data beside the file and parse by path.",
         )
     elif outside:
@@ -39,10 +41,10 @@ def external_data(network: Subject) -> Iterator[Hit]:
 def one_number_many_times(network: Subject) -> Iterator[Hit]:
     """A large constant holds one number alone, which an operator would broadcast."""
     for value in network.constants:
-        array = constant_of(value) if (bytes_of(value) or 0) >= LARGE else None
+        array = stored_array(value) if (bytes_of(value) or 0) >= LARGE else None
         if array is not None and (array == array.reshape(-1)[0]).all():
             yield Hit(
-                f"It stores one number in {megabytes(array.nbytes)}.",
+                f"It stores one number in {bytes_text(array.nbytes)}.",
                 "Use a scalar in forward: operators broadcast it.",
                 value,
             )

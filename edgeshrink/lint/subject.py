@@ -14,8 +14,8 @@ from edgeshrink.devices import Device, Precision
 from edgeshrink.graph.module_paths import traced_path
 from edgeshrink.graph.open_sizes import fixed
 from edgeshrink.graph.shapes import infer_shapes
+from edgeshrink.graph.stored import stored_tensor
 from edgeshrink.lint.footprint import Memory, memory_of
-from edgeshrink.lint.values import stored
 from edgeshrink.parsers import Parser
 
 __all__ = ["Subject", "halves", "module_of", "module_of_value"]
@@ -86,7 +86,9 @@ class Subject:
     @cached_property
     def constants(self) -> tuple[ir.Value, ...]:
         """Every value with a tensor behind it that a node reads, once."""
-        found = {value: None for node in self.nodes for value in node.inputs if stored(value) is not None}
+        found = {
+            value: None for node in self.nodes for value in node.inputs if stored_tensor(value) is not None
+        }
         return tuple(value for value in found if value is not None)
 
     def attribute(self, node: ir.Node, name: str) -> Any:
@@ -139,5 +141,7 @@ def module_of_value(value: ir.Value) -> str:
     """The torch module of the node that makes a value, or first reads a stored one; empty for inputs."""
     if value.is_graph_input():
         return ""
-    node = value.producer() if stored(value) is None else next((use.node for use in value.uses()), None)
+    node = (
+        value.producer() if stored_tensor(value) is None else next((use.node for use in value.uses()), None)
+    )
     return module_of(node) if node else ""

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
+from edgeshrink.graph.stored import stored_array
 from edgeshrink.lint.rule import Hit, rule
 from edgeshrink.lint.subject import Subject
-from edgeshrink.lint.values import Array, constant_of, dtype_of
+from edgeshrink.lint.values import Array, dtype_of
 
 __all__: list[str] = []
 
@@ -49,7 +50,7 @@ def tensor_type(network: Subject) -> Iterator[Hit]:
 def int64_overflow(network: Subject) -> Iterator[Hit]:
     """The parser clamps INT64 constants to INT32, with one warning in its log."""
     for value in network.constants:
-        array = constant_of(value)
+        array = stored_array(value)
         if _narrowed(network, value) != "INT32" or array is None or array.dtype != np.int64 or not array.size:
             continue
         if (array.max() > INT32.max or array.min() < INT32.min) and not _only_bounds(value):
@@ -69,7 +70,7 @@ def _only_bounds(value: ir.Value) -> bool:
 def double_overflow(network: Subject) -> Iterator[Hit]:
     """The parser makes FLOAT of DOUBLE constants."""
     for value in network.constants:
-        array = constant_of(value)
+        array = stored_array(value)
         if _narrowed(network, value) == "FLOAT" and array is not None and _beyond(array, float(FLOAT.max)):
             yield Hit(
                 "It holds numbers beyond float32, which the parser clamps.",
@@ -153,7 +154,7 @@ def clip_computed_bound(network: Subject) -> Iterator[Hit]:
     """Bounds that are computed may be FLOAT or INT32."""
     for node in network.of("Clip"):
         for bound in node.inputs[1:3]:
-            if bound is None or (dtype := dtype_of(bound)) is None or constant_of(bound) is not None:
+            if bound is None or (dtype := dtype_of(bound)) is None or stored_array(bound) is not None:
                 continue
             kind = _narrowed(network, bound) or dtype.name
             if kind not in ("FLOAT", "INT32"):

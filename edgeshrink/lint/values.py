@@ -1,53 +1,37 @@
-"""Values as rules look at them: constants, sizes, types and bytes, as far as they are known."""
+"""Values as rules look at them: sizes, types and bytes, as far as they are known."""
 
 from __future__ import annotations
 
 from math import prod
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
+
+from edgeshrink.graph.stored import stored_tensor
 
 __all__ = [
     "Array",
     "bytes_of",
-    "constant_of",
     "dtype_of",
     "input_of",
     "is_constant",
-    "megabytes",
     "rank_of",
     "sizes_of",
-    "stored",
 ]
 
 Array = npt.NDArray[Any]
 
 
-def stored(value: ir.Value | None) -> ir.TensorProtocol | None:
-    """The tensor behind an initializer or a Constant node; None for everything else, inputs included."""
-    if value is None or value.is_graph_input():
-        return None
-    try:
-        return ir.convenience.get_const_tensor(value)
-    except ValueError:  # a Constant without a value is none
-        return None
-
-
-def constant_of(value: ir.Value | None) -> Array | None:
-    """The array behind an initializer or a Constant node; None for everything else."""
-    tensor = stored(value)
-    return None if tensor is None or tensor.dtype == ir.DataType.STRING else np.asarray(tensor.numpy())
-
-
 def is_constant(value: ir.Value | None) -> bool:
     """Whether the parser knows the value as weights: stored, or stored behind a DequantizeLinear."""
-    if stored(value) is not None:
+    if stored_tensor(value) is not None:
         return True
     maker = None if value is None else value.producer()
     return (
-        maker is not None and maker.op_type == "DequantizeLinear" and stored(input_of(maker, 0)) is not None
+        maker is not None
+        and maker.op_type == "DequantizeLinear"
+        and stored_tensor(input_of(maker, 0)) is not None
     )
 
 
@@ -55,7 +39,7 @@ def sizes_of(value: ir.Value | None) -> tuple[int, ...] | None:
     """All sizes of a value; None where the rank or one of them is not known."""
     if value is None:
         return None
-    tensor = stored(value)
+    tensor = stored_tensor(value)
     shape = value.shape if tensor is None else tensor.shape
     if shape is None:
         return None
@@ -70,7 +54,7 @@ def input_of(node: ir.Node, index: int) -> ir.Value | None:
 
 def dtype_of(value: ir.Value | None) -> ir.DataType | None:
     """The element type, of stored values the tensor's own; None where it is not known."""
-    tensor = stored(value)
+    tensor = stored_tensor(value)
     if tensor is not None:
         return tensor.dtype
     return None if value is None else value.dtype
@@ -78,7 +62,7 @@ def dtype_of(value: ir.Value | None) -> ir.DataType | None:
 
 def rank_of(value: ir.Value | None) -> int | None:
     """How many dimensions a value has; None where that is not known."""
-    tensor = stored(value)
+    tensor = stored_tensor(value)
     if tensor is not None:
         return len(tensor.shape)
     return None if value is None or value.shape is None else value.shape.rank()
@@ -91,8 +75,3 @@ def bytes_of(value: ir.Value) -> int | None:
     if sizes is None or dtype in (None, ir.DataType.STRING, ir.DataType.UNDEFINED):
         return None
     return -(-prod(sizes) * dtype.bitwidth // 8)
-
-
-def megabytes(size: int) -> str:
-    """A size in bytes as people read it: 12.3 MB."""
-    return f"{size / 1e6:,.1f} MB"

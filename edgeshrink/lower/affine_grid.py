@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerAffineGrid"]
 
@@ -23,7 +24,7 @@ class LowerAffineGrid(NodeRule):
 
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """Coordinates go from the last axis to the first, as theta's columns do."""
-        theta, size = node.inputs[0], constant_of(node.inputs[1])
+        theta, size = node.inputs[0], stored_array(node.inputs[1])
         if theta is None or theta.dtype not in (ir.DataType.FLOAT, ir.DataType.DOUBLE) or size is None:
             return None
         corners = node.attributes.get_int("align_corners", 0) == 1

@@ -13,7 +13,8 @@ from math import inf, sqrt
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerAttention"]
 
@@ -84,7 +85,7 @@ class LowerAttention(NodeRule):
         elif mask is not None:
             scores = op("Add", scores, mask)
         if mask is not None:
-            known = constant_of(mask)
+            known = stored_array(mask)
             seen = None if known is None else known if known.dtype == np.bool_ else known > -inf
             if seen is not None and shown is not None:
                 seen = seen & shown

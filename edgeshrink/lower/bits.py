@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from edgeshrink.graph.stored import stored_array
 from edgeshrink.lower.mod import SIGNED, remainder
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerBitwise", "LowerBitwiseNot"]
 
@@ -41,7 +42,7 @@ class LowerBitwise(NodeRule):
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """A remainder or two for each run of ones."""
         for x, other in (node.inputs, reversed(node.inputs)):
-            mask = constant_of(other)
+            mask = stored_array(other)
             if x is None or x.dtype not in SIGNED or mask is None or mask.size != 1:
                 continue
             if not 0 <= mask.item() < 2**30:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerCenterCropPad"]
 
@@ -22,7 +23,7 @@ class LowerCenterCropPad(NodeRule):
 
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """At most one node of each."""
-        x, wanted = node.inputs[0], constant_of(node.inputs[1])
+        x, wanted = node.inputs[0], stored_array(node.inputs[1])
         if x is None or x.shape is None or wanted is None:
             return None
         rank = x.shape.rank()

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerClipBounds"]
 
@@ -27,7 +28,7 @@ class LowerClipBounds(NodeRule):
         """A bound that is not given is none."""
         x, low, high = (*node.inputs, None, None)[:3]
         bounds = [bound for bound in (low, high) if bound is not None]
-        if x is None or x.dtype not in KINDS or not any(constant_of(bound) is not None for bound in bounds):
+        if x is None or x.dtype not in KINDS or not any(stored_array(bound) is not None for bound in bounds):
             return None
         value = x if low is None else op("Max", x, low)
         return [value if high is None else op("Min", value, high)]

@@ -12,7 +12,8 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerCol2Im"]
 
@@ -25,7 +26,7 @@ class LowerCol2Im(NodeRule):
 
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """Rows and columns that no block reaches are zeros, which output_padding adds."""
-        x, picture, block = node.inputs[0], constant_of(node.inputs[1]), constant_of(node.inputs[2])
+        x, picture, block = node.inputs[0], stored_array(node.inputs[1]), stored_array(node.inputs[2])
         if x is None or x.dtype != ir.DataType.FLOAT or x.shape is None or picture is None or block is None:
             return None
         columns, kernel, sizes = x.shape[1], block.tolist(), picture.tolist()

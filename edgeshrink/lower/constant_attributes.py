@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerConstantAttributes"]
 
@@ -19,7 +20,7 @@ class LowerConstantAttributes(NodeRule):
 
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """The same array, stored beside the weights."""
-        array = constant_of(node.outputs[0])
+        array = stored_array(node.outputs[0])
         if "value" in node.attributes or array is None or array.dtype.kind not in "fi":
             return None
         if node.outputs[0].is_graph_output():

@@ -7,17 +7,15 @@ same operations, done once, by ONNX's own reference. Weights are left alone: a b
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
-from edgeshrink.graph.constants import array_of
 from edgeshrink.graph.edit import add_constant
 from edgeshrink.graph.operators.base import opset_of
+from edgeshrink.graph.stored import stored_array
 
 __all__ = ["fold_sizes"]
 
@@ -46,17 +44,8 @@ def fold_sizes(model: ir.Model) -> int:
 def _is_known(node: ir.Node) -> bool:
     if node.domain != "" or node.op_type not in _ARITHMETIC or node.outputs[0].is_graph_output():
         return False
-    stored = all(value is None or _number(value) is not None for value in node.inputs)
+    stored = all(value is None or stored_array(value) is not None for value in node.inputs)
     return stored and _is_small_integer(node.outputs[0])
-
-
-def _number(value: ir.Value) -> npt.NDArray[Any] | None:
-    """What is stored, in an initializer or in a Constant node."""
-    maker = value.producer()
-    if maker is not None and maker.op_type == "Constant":
-        tensor = ir.convenience.get_const_tensor(value)
-        return None if tensor is None else tensor.numpy()
-    return array_of(value)
 
 
 def _is_small_integer(value: ir.Value) -> bool:
@@ -67,7 +56,7 @@ def _is_small_integer(value: ir.Value) -> bool:
 
 def _store(node: ir.Node, graph: ir.Graph) -> None:
     output = node.outputs[0]
-    feeds = {value.name or "": _number(value) for value in node.inputs if value is not None}
+    feeds = {value.name or "": stored_array(value) for value in node.inputs if value is not None}
     inputs = [onnx.helper.make_tensor_value_info(name, 0, None) for name in feeds]
     outputs = [onnx.helper.make_tensor_value_info(output.name or "", 0, None)]
     alone = onnx.helper.make_graph([ir.to_proto(node)], "sizes", inputs, outputs)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerDFT", "LowerSTFT"]
 
@@ -41,7 +42,7 @@ class LowerDFT(NodeRule):
         samples, parts = x.shape[at], x.shape[-1]
         if not isinstance(samples, int) or not isinstance(parts, int) or not samples:
             return None
-        given = constant_of(length)
+        given = stored_array(length)
         if length is not None and given is None:
             return None
         basis = _transform(node, samples, parts, None if given is None else int(given.item()))
@@ -73,7 +74,7 @@ class LowerSTFT(NodeRule):
         if x is None or x.dtype != ir.DataType.FLOAT or x.shape is None or x.shape.rank() not in (2, 3):
             return None
         parts = 1 if x.shape.rank() == 2 else x.shape[2]
-        stride, shape, frame = constant_of(step), constant_of(window), constant_of(length)
+        stride, shape, frame = stored_array(step), stored_array(window), stored_array(length)
         if stride is None or (window is not None and shape is None) or (length is not None and frame is None):
             return None
         size = int(frame.item()) if frame is not None else len(shape) if shape is not None else 0
@@ -103,7 +104,7 @@ def _axis(node: ir.Node, given: ir.Value | None, opset: int) -> int | None:
         return node.attributes.get_int("axis", 1)
     if given is None:
         return -2
-    axis = constant_of(given)
+    axis = stored_array(given)
     return None if axis is None else int(axis.item())
 
 

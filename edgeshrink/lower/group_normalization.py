@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerGroupNormalization"]
 
@@ -50,7 +51,7 @@ class LowerGroupNormalization(NodeRule):
 def _of_channels(part: ir.Value, sizes: Sequence[int], groups: int, source: int, op: Recorder) -> ir.Value:
     """Scale or bias as one number a channel, which broadcasts to `sizes`."""
     channels, behind = sizes[1], [1] * (len(sizes) - 2)
-    known = constant_of(part)
+    known = stored_array(part)
     if known is not None:
         return op.constant(np.repeat(known, channels // len(known)).reshape(channels, *behind), known.dtype)
     if source < 21:  # one a group

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["SIGNED", "LowerMod", "remainder"]
 
@@ -43,7 +44,7 @@ def remainder(x: ir.Value, y: ir.Value, op: Recorder, fmod: bool = False) -> ir.
         return rest
     zero = op.constant(0, x.dtype or ir.DataType.INT64)
     low, high = op("Less", rest, zero), op("Greater", rest, zero)
-    divisors = constant_of(y)
+    divisors = stored_array(y)
     if divisors is not None and (divisors > 0).all():
         wrong = low
     else:
@@ -52,7 +53,7 @@ def remainder(x: ir.Value, y: ir.Value, op: Recorder, fmod: bool = False) -> ir.
 
 
 def _are_powers_of_two(y: ir.Value) -> bool:
-    divisors = constant_of(y)
+    divisors = stored_array(y)
     if divisors is None or divisors.dtype not in (np.float32, np.float64):
         return False
     whole = np.isfinite(divisors) & (divisors >= 1) & (np.frexp(divisors)[0] == 0.5)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerHardmax", "LowerOneHot"]
 
@@ -27,7 +28,7 @@ class LowerOneHot(NodeRule):
 
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """Not every parser chooses between booleans, so true and false come from the comparison."""
-        indices, depth, values = node.inputs[0], constant_of(node.inputs[1]), constant_of(node.inputs[2])
+        indices, depth, values = node.inputs[0], stored_array(node.inputs[1]), stored_array(node.inputs[2])
         axis = node.attributes.get_int("axis", -1)
         if indices is None or indices.dtype is None or depth is None or values is None:
             return None

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerPadAxes"]
 
@@ -23,7 +24,7 @@ class LowerPadAxes(NodeRule):
             return None
         if node.attributes.get_string("mode", "constant") == "wrap":
             return None  # a rule of its own
-        x, pads, axes = node.inputs[0], constant_of(node.inputs[1]), constant_of(node.inputs[3])
+        x, pads, axes = node.inputs[0], stored_array(node.inputs[1]), stored_array(node.inputs[3])
         if x is None or x.shape is None or pads is None or axes is None:
             return None
         rank, count = x.shape.rank(), len(axes)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerPadWrap"]
 
@@ -22,12 +23,12 @@ class LowerPadWrap(NodeRule):
 
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """Slices, not indices: parsers run them as copies."""
-        x, pads = node.inputs[0], constant_of(node.inputs[1])
+        x, pads = node.inputs[0], stored_array(node.inputs[1])
         if node.attributes.get_string("mode", "constant") != "wrap" or x is None or x.shape is None:
             return None
         axes = range(x.shape.rank())
         if len(node.inputs) > 3 and node.inputs[3] is not None:
-            given = constant_of(node.inputs[3])
+            given = stored_array(node.inputs[3])
             if given is None:
                 return None
             axes = [int(axis) % x.shape.rank() for axis in given]  # type: ignore[assignment]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerReduceAxes"]
 
@@ -27,7 +28,7 @@ class LowerReduceAxes(NodeRule):
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """Move axes; an empty list means all of them."""
         value = node.inputs[1] if len(node.inputs) > 1 else None
-        axes = constant_of(value)
+        axes = stored_array(value)
         if (value is not None and axes is None) or "axes" in node.attributes:
             return None
         if axes is None or not axes.size:

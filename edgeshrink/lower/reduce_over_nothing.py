@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerReduceOverNothing"]
 
@@ -31,7 +32,7 @@ class LowerReduceOverNothing(NodeRule):
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """At most one node."""
         x, value = (*node.inputs, None)[:2]
-        axes = constant_of(value)
+        axes = stored_array(value)
         nothing = value is None or (axes is not None and not axes.size)
         if not node.attributes.get_int("noop_with_empty_axes", 0) or not nothing:
             return None

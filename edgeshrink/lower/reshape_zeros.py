@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerReshapeZeros"]
 
@@ -24,7 +25,7 @@ class LowerReshapeZeros(NodeRule):
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """The same without the attribute."""
         x, shape = node.inputs
-        if not node.attributes.get_int("allowzero", 0) or x is None or constant_of(shape) is not None:
+        if not node.attributes.get_int("allowzero", 0) or x is None or stored_array(shape) is not None:
             return None
         if x.shape is None or any(size == 0 for size in x.shape):
             return None

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerResizeMatrices"]
 
@@ -92,7 +93,7 @@ def _wanted(node: ir.Node, shape: Sequence[int]) -> list[tuple[int, float]] | No
         return None
     axes = [axis % len(shape) for axis in node.attributes.get_ints("axes", range(len(shape)))]
     wanted = [(size, 1.0) for size in shape]
-    new_sizes, factors = constant_of(sizes), constant_of(scales)
+    new_sizes, factors = stored_array(sizes), stored_array(scales)
     if new_sizes is not None and len(new_sizes) == len(axes):
         for axis, new in zip(axes, new_sizes.tolist(), strict=True):
             wanted[axis] = new, new / shape[axis]

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerResizeSizes"]
 
@@ -39,7 +40,7 @@ class LowerResizeSizes(NodeRule):
             return None
         shape = [int(size) for size in x.shape.numpy()]
         axes = [axis % len(shape) for axis in given.get_ints("axes", range(len(shape)))]
-        factors, wanted = constant_of(scales), constant_of(sizes)
+        factors, wanted = stored_array(scales), stored_array(sizes)
         known = {name: attribute.value for name, attribute in given.items() if name not in names}
         policy = given.get_string("keep_aspect_ratio_policy", "stretch")
         if wanted is not None and wanted.size and policy != "stretch":

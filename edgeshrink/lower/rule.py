@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from edgeshrink.lower.target import Target
 
-__all__ = ["NodeRule", "Recorder", "constant_of"]
+__all__ = ["NodeRule", "Recorder"]
 
 SupportedAttribute = int | float | str | Sequence[int] | Sequence[float] | ir.DataType
 
@@ -94,9 +94,3 @@ class NodeRule(ir.passes.InPlacePass):
         assert node.graph is not None
         ir.convenience.replace_nodes_and_values(node.graph, node, [node], op.nodes, node.outputs, values)
         return True
-
-
-def constant_of(value: ir.Value | None) -> np.ndarray[Any, np.dtype[Any]] | None:
-    """The array behind an initializer or a Constant node; None for everything else."""
-    tensor = None if value is None else ir.convenience.get_const_tensor(value)
-    return None if tensor is None or (value is not None and value.is_graph_input()) else tensor.numpy()

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerScatterElementsReduction", "LowerScatterNDReduction"]
 
@@ -68,7 +69,7 @@ class LowerScatterElementsReduction(_Reducing):
         if x is None or indices is None or updates is None or x.dtype not in KINDS or x.shape is None:
             return None
         axis = node.attributes.get_int("axis", 0) % x.shape.rank()
-        given = constant_of(indices)
+        given = stored_array(indices)
         scatters = not self.target.lacks("ScatterElements")
         if scatters and given is not None and _name_each_place_once(given, axis):
             found = op("GatherElements", x, indices, axis=axis)
@@ -101,7 +102,7 @@ class LowerScatterNDReduction(_Reducing):
             return [op("ScatterND", *node.inputs)]
         if x is None or indices is None or updates is None or x.dtype not in KINDS:
             return None
-        given = constant_of(indices)
+        given = stored_array(indices)
         if given is not None and (given >= 0).all() and not self.target.lacks("ScatterND"):
             rows = given.reshape(-1, given.shape[-1])
             if len(np.unique(rows, axis=0)) == len(rows):

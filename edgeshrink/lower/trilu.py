@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerTrilu"]
 
@@ -44,7 +45,7 @@ class LowerTrilu(NodeRule):
 
 def _constant_mask(x: ir.Value, shift: ir.Value | None, upper: bool, op: Recorder) -> ir.Value | None:
     sizes = [] if x.shape is None else [size for size in x.shape[-2:] if isinstance(size, int)]
-    k = np.zeros(1, np.int64) if shift is None else constant_of(shift)
+    k = np.zeros(1, np.int64) if shift is None else stored_array(shift)
     if len(sizes) != 2 or k is None:
         return None
     kept = np.tri(sizes[0], sizes[1], int(k.item()) - upper, dtype=np.bool_)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgeshrink.lower.rule import NodeRule, Recorder, constant_of
+from edgeshrink.graph.stored import stored_array
+from edgeshrink.lower.rule import NodeRule, Recorder
 
 __all__ = ["LowerWindow"]
 
@@ -33,7 +34,7 @@ class LowerWindow(NodeRule):
 
     def rewrite(self, node: ir.Node, op: Recorder) -> Sequence[ir.Value] | None:
         """A periodic window is the first n of the n + 1 of a symmetric one."""
-        size = constant_of(node.inputs[0])
+        size = stored_array(node.inputs[0])
         dtype = ir.DataType(node.attributes.get_int("output_datatype", int(ir.DataType.FLOAT)))
         if size is None or not 0 < size.item() <= LIMIT or dtype not in FLOATS:
             return None

@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from edgeshrink.byte_sizes import bytes_text
 from edgeshrink.report.table import plain_table
-from edgeshrink.report.text import bytes_text, count_text, counted, kernel_text, ratio_text
+from edgeshrink.report.text import count_text, counted, kernel_text, ratio_text
 
 __all__ = ["cost_rows", "print_changes"]
 

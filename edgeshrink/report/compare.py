@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
+from edgeshrink.byte_sizes import bytes_text
 from edgeshrink.report.table import plain_table
-from edgeshrink.report.text import bytes_text
 
 __all__ = ["figure_cells", "print_comparison", "print_reasons", "ratio_with_interval"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
+from edgeshrink.byte_sizes import bytes_text
 from edgeshrink.devices import PRECISIONS, Device
 from edgeshrink.report.table import plain_table
-from edgeshrink.report.text import bytes_text
 
 __all__ = ["print_devices"]
 

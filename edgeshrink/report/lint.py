@@ -8,9 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
+from edgeshrink.byte_sizes import bytes_text
 from edgeshrink.lint.files import Linted
 from edgeshrink.lint.finding import SEVERITIES, Finding
-from edgeshrink.report.text import bytes_text, counted
+from edgeshrink.report.text import counted
 
 __all__ = ["counts_text", "print_lint"]
 

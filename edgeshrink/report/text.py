@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["bytes_text", "count_text", "counted", "kernel_text", "ratio_text", "share_text"]
-
-_UNITS = ("B", "kB", "MB", "GB")
+__all__ = ["count_text", "counted", "kernel_text", "ratio_text", "share_text"]
 
 
 def count_text(number: float) -> str:
@@ -22,15 +20,6 @@ def counted(count: int, plural: str) -> str:
     if count == 1:
         words = words[:-3] + "y" if words.endswith("ies") else words.removesuffix("s")
     return f"{count} {words}"
-
-
-def bytes_text(number: float) -> str:
-    """Bytes in the largest decimal unit that leaves at least 1, three significant digits: 161 kB."""
-    for unit in _UNITS[:-1]:
-        if number < 999.5:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} {_UNITS[-1]}"
 
 
 def ratio_text(before: float, after: float) -> str:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from edgeshrink.byte_sizes import bytes_text
 from edgeshrink.report.compare import ratio_with_interval
-from edgeshrink.report.text import bytes_text, count_text, counted, kernel_text, ratio_text, share_text
+from edgeshrink.report.text import count_text, counted, kernel_text, ratio_text, share_text
 
 
 @pytest.mark.parametrize(

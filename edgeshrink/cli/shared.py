@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ __all__ = [
     "common_options",
     "debug_option",
     "debugging",
-    "hand_over",
+    "device_command",
     "print_json",
     "progress",
     "start_afresh",
@@ -64,15 +64,25 @@ def common_options(function: Function) -> Function:
     return as_json(debug_option(function))
 
 
-def hand_over(name: str, words: Sequence[str]) -> int:
-    """Let the device package run its command `name`: one set of options, errors and exit statuses.
+def device_command(name: str) -> click.Command:
+    """A command of the device package, which knows its options, errors and exit statuses; --help included.
 
     A --debug that stood before the command counts for it, too.
     """
-    from edgeshrink_device import main
 
-    debug = ["--debug"] if debugging() and "--debug" not in words else []
-    return int(main([name, *debug, *words], prog="edgeshrink"))
+    @click.command(
+        name,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    )
+    @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+    def command(args: tuple[str, ...]) -> int:
+        from edgeshrink_device import main
+
+        debug = ["--debug"] if debugging() and "--debug" not in args else []
+        return int(main([name, *debug, *args], prog="edgeshrink"))
+
+    return command
 
 
 def stdout() -> Console:

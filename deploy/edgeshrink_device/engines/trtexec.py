@@ -19,7 +19,7 @@ from edgeshrink_device.engines.trt import tidy
 from edgeshrink_device.errors import DeviceError
 from edgeshrink_device.worker import die_with_parent
 
-__all__ = ["Trtexec", "build", "find", "version_of"]
+__all__ = ["LINE", "Trtexec", "build", "find", "quoted", "running", "shapes_of", "version_of"]
 
 Trtexec = namedtuple("Trtexec", ["path", "version", "options", "emulated"])
 Trtexec.__doc__ = """The program: its path, TensorRT's version as text ("8.2.1"), the set of options it knows,
@@ -112,21 +112,31 @@ def _words(plan, target, workspace, cache, layers):
     words += ["--fp16"] * (told.half and "--fp16" in options)
     words += ["--int8"] * (told.precision == "int8" and "--int8" in options)
     words += ["--noTF32"] * (not told.tf32 and "--noTF32" in options)
-    for moment in ("min", "opt", "max") if plan.shapes else ():
-        shapes = [_shape(name, plan.shapes[name][moment]) for name in sorted(plan.shapes)]
-        words.append("--{}Shapes={}".format(moment, ",".join(shapes)))
+    for selector in ("min", "opt", "max") if plan.shapes else ():
+        sizes = {name: plan.shapes[name][selector] for name in plan.shapes}
+        words.append("--{}Shapes={}".format(selector, shapes_of(sizes)))
     words += ["--timingCacheFile=" + cache] if cache else []
     return words + (["--exportLayerInfo=" + layers] if layers else [])
 
 
-def _shape(name, sizes):
-    quoted = "'{}'".format(name) if ":" in name else name
-    return "{}:{}".format(quoted, "x".join(map(str, sizes)) or "scalar")
+def shapes_of(sizes):
+    """{input: sizes} as trtexec's options want them: x:1x3x8x8,y:1x4."""
+    told = [(quoted(name), "x".join(map(str, sizes[name])) or "scalar") for name in sorted(sizes)]
+    return ",".join(map(":".join, told))
 
 
-def _run(words, progress):
-    """Run it; its status, its errors and its warnings, each once. It ends when this process is killed."""
-    errors, warnings = [], []
+def quoted(name):
+    """A tensor's name as trtexec's options want it: a colon would end it."""
+    return "'{}'".format(name) if ":" in name else name
+
+
+@contextlib.contextmanager
+def running(words):
+    """The process of trtexec, all said on its stdout; it ends with the block, or with this process.
+
+    Raises:
+        DeviceError: It does not start.
+    """
     try:
         process = subprocess.Popen(
             words,
@@ -138,6 +148,18 @@ def _run(words, progress):
     except OSError as error:
         raise DeviceError("{}: does not run: {}".format(words[0], error)) from error
     try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+def _run(words, progress):
+    """Run it; its status, its errors and its warnings, each once."""
+    errors, warnings = [], []
+    with running(words) as process:
         for raw in process.stdout:
             found = LINE.match(raw.decode("utf-8", "replace").rstrip())
             if not found:
@@ -148,11 +170,6 @@ def _run(words, progress):
             if kept_in is not None and text not in kept_in and not text.startswith(NOISE):
                 kept_in.append(text)
         status = process.wait()
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.stdout.close()
-        process.wait()
     if status < 0:
         errors.append("trtexec was ended by signal {}{}".format(-status, _killed(-status)))
     return status, errors, warnings

@@ -10,13 +10,11 @@ told.
 import json
 import os
 import re
-import subprocess
 import tempfile
 
 from edgeshrink_device.engines.trt import tidy
-from edgeshrink_device.engines.trtexec import LINE
+from edgeshrink_device.engines.trtexec import LINE, quoted, running, shapes_of
 from edgeshrink_device.errors import DeviceError
-from edgeshrink_device.worker import die_with_parent
 
 __all__ = ["TrtexecSession", "read_outputs", "read_profile", "read_times"]
 
@@ -41,8 +39,7 @@ class TrtexecSession:
         options = program.options
         self._words = [program.path, "--loadEngine=" + engine]
         if shapes:
-            told = [(_quoted(name), "x".join(map(str, shapes[name]))) for name in sorted(shapes)]
-            self._words.append("--shapes=" + ",".join(map(":".join, told)))
+            self._words.append("--shapes=" + shapes_of(shapes))
         self._words += ["--includeDataTransfers"] * ("--includeDataTransfers" in options)
         self._words += ["--noSpinWait"] * ("--noSpinWait" in options)
         if graph:
@@ -149,31 +146,19 @@ def _written(feed, folder):
     for number, name in enumerate(sorted(feed)):
         path = os.path.join(folder, "{}.bin".format(number))
         feed[name].tofile(path)
-        yield "{}:{}".format(_quoted(name), path)
-
-
-def _quoted(name):
-    return "'{}'".format(name) if ":" in name else name
+        yield "{}:{}".format(quoted(name), path)
 
 
 def _run(words):
-    try:
-        done = subprocess.run(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,
-            check=False,
-        )
-    except OSError as error:
-        raise DeviceError("{}: does not run: {}".format(words[0], error)) from error
-    if done.returncode == 0:
+    with running(words) as process:
+        printed = process.stdout.read().decode("utf-8", "replace")
+        status = process.wait()
+    if status == 0:
         return
-    lines = map(LINE.match, done.stdout.decode("utf-8", "replace").splitlines())
+    lines = map(LINE.match, printed.splitlines())
     errors = [tidy(line.group(2)) for line in lines if line and line.group(1) in "EF"]
-    status = "{} {}".format("signal" if done.returncode < 0 else "exit status", abs(done.returncode))
+    ended = "{} {}".format("signal" if status < 0 else "exit status", abs(status))
     raise DeviceError(
-        "trtexec does not run the engine: {}".format("; ".join(dict.fromkeys(errors)) or status),
+        "trtexec does not run the engine: {}".format("; ".join(dict.fromkeys(errors)) or ended),
         "Build it again: edgeshrink build MODEL --force",
     )

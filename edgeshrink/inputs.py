@@ -122,6 +122,19 @@ class Samples:
         """How many samples there are."""
         return len(next(iter(self.arrays.values())))
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the numbers, a sentence an input."""
+        told = []
+        for name, array in self.arrays.items():
+            odd = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
+            if count := int(odd.reshape(len(array), -1).any(axis=1).sum()):
+                told.append(
+                    f"{self.name}: {count} of {len(array)} samples of input {name!r} hold NaN or infinity: "
+                    "what the network makes of them says little about it."
+                )
+        return tuple(told)
+
 
 def parse_input(text: str) -> InputSpec:
     """Read `[NAME:]1x3x224x224[:dtype]`; a size is a number, or a range MIN..MAX or MIN..OPT..MAX.

@@ -9,16 +9,9 @@ from edgeshrink.bake.explain import LayerChange
 from edgeshrink.checkpoint import CheckpointContents, LayerFacts
 from edgeshrink.cost import Cost
 from edgeshrink.device_form import cost_at_opt
+from edgeshrink.loading import Progress, Request, load_network, read_checkpoint, silent, source_of
 from edgeshrink.manifest import PassRecord, Source
-from edgeshrink.pipeline import (
-    Progress,
-    Request,
-    bake,
-    load_network,
-    read_checkpoint,
-    silent,
-    source_of,
-)
+from edgeshrink.pipeline import bake
 
 __all__ = ["Forecast", "Inspection", "inspect"]
 

@@ -22,6 +22,7 @@ from edgeshrink.verify import compare_outputs, run_onnx
 __all__ = ["OLDEST", "Traced", "load_onnx", "read_onnx"]
 
 _AGAIN = "Copy it again, with its external data beside it, or export the network again."
+_CHECKPOINTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # of torch.save
 _MOST_ELEMENTS = 2**28  # of one value: 1 GB of floats
 OLDEST = 13  # older forms (axes as attributes of Squeeze, say) would double what every pass has to know
 
@@ -110,6 +111,7 @@ def _first_line(error: Exception) -> str:
 def _load(path: Path) -> onnx.ModelProto:
     """The file's graph, checked; external data is checked to be there, and left where it is."""
     try:
+        _require_no_checkpoint(path)
         require_small(path)
         proto = onnx.load(path, load_external_data=False)
     except InputError:
@@ -130,6 +132,15 @@ def _load(path: Path) -> onnx.ModelProto:
     except Exception as error:  # a checker's or an inference's error, or a plain ValueError
         raise InputError(f"{path} is not valid ONNX: {str(error).strip()}", _AGAIN) from error
     return proto
+
+
+def _require_no_checkpoint(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(4).startswith(_CHECKPOINTS):
+            raise InputError(
+                f"{path} is a checkpoint, no ONNX file.",
+                f"`edgeshrink export {path}` makes a bundle of it, with its ONNX file.",
+            )
 
 
 def _raised(proto: onnx.ModelProto, path: Path, opset: int) -> onnx.ModelProto:

@@ -181,7 +181,10 @@ def each_run(model: ir.Model | Path, feeds: Iterable[Feed]) -> Iterator[dict[str
         try:
             outputs = session.run(names, dict(feed))
         except Exception as error:
-            raise InputError(f"The network does not run on these inputs: {error}") from error
+            raise InputError(
+                f"The network does not run on these inputs: {error}.",
+                "Give it inputs that it takes: --samples FILE.npz, or --input for their shapes and types.",
+            ) from error
         yield dict(zip(names, outputs, strict=True))
 
 

@@ -108,6 +108,14 @@ def test_an_input_can_be_fixed_at_each_end_and_written_as_it_was_said() -> None:
     assert words_for(None, (SizeRange(1, 8, 8), 3), "int64") == "1..8x3:int64"
 
 
+def test_samples_that_are_no_numbers_are_remarked_on(tmp_path: Path) -> None:
+    image = np.zeros((3, 2, 3), np.float32)
+    image[1, 0] = [np.nan, np.inf, -np.inf]
+    np.savez(tmp_path / "s.npz", image=image, tokens=np.zeros((3, 2), np.int64))
+    (told,) = read_samples(tmp_path / "s.npz").warnings
+    assert told.startswith("s.npz: 1 of 3 samples of input 'image' hold NaN or infinity")
+
+
 def test_samples_are_read_with_their_labels(tmp_path: Path) -> None:
     np.savez(tmp_path / "real.npz", image=np.ones((4, 3), np.float32), labels=np.arange(4))
     samples = read_samples(tmp_path / "real.npz")

@@ -15,7 +15,7 @@ LADDER = (
     | {"open_axes", "signature"},
     {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "lint", "verify"}
     | {"bundle", "device_form", "manifest", "proof"},
-    {"pipeline", "inspection", "comparison", "zoo"},
+    {"loading", "pipeline", "inspection", "comparison", "zoo"},
     {"report"},
     {"cli"},
 )
@@ -57,6 +57,6 @@ def test_the_device_package_never_imports_the_host():
 
 def test_torch_is_known_to_load_trace_and_verify_alone():
     allowed = {"checkpoint", "dendrites", "trace", "open_axes", "signature", "verify", "proof", "zoo"}
-    allowed.add("pipeline")
+    allowed.add("loading")
     knowing = {part(path) for path in HOST if any(name.split(".")[0] == "torch" for name in imports(path))}
     assert knowing <= allowed

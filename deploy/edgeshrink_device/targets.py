@@ -15,6 +15,9 @@ path: its file; name: what it is called in tables ("digits.edge/model.onnx"); sa
 None; folder and output: where its profile goes unless -o says otherwise.
 """
 
+CHECKPOINTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+"""How the archives and pickles of torch.save begin; no ONNX file does."""
+
 
 def find_targets(paths, device, samples=None, baseline=True):
     """The models behind bundle folders and model files, in order; a bundle's baseline before its model.
@@ -26,7 +29,7 @@ def find_targets(paths, device, samples=None, baseline=True):
         baseline: Whether a bundle's baseline.onnx is measured too.
 
     Raises:
-        InputError: A path is missing, empty, or a folder that is no bundle.
+        InputError: A path is missing, empty, a checkpoint, or a folder that is no bundle.
     """
     if samples is not None and not os.path.isfile(samples):
         raise _missing(samples)
@@ -44,9 +47,23 @@ def _file(path):
         raise _missing(path)
     if os.path.getsize(path) == 0:
         raise InputError("{}: the file is empty".format(path))
+    _require_no_checkpoint(path)
     file = os.path.basename(path)
     stem = os.path.splitext(file)[0]
     return Target(path, file, None, ".", stem + ".profile.json")
+
+
+def _require_no_checkpoint(path):
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise InputError("{}: cannot be read: {}".format(path, error.strerror)) from error
+    if head.startswith(CHECKPOINTS):
+        raise InputError(
+            "{}: a checkpoint, no ONNX model".format(path),
+            "Make a bundle of it with `edgeshrink export {}`, and name that.".format(path),
+        )
 
 
 def _in_bundle(bundle, device, baseline):

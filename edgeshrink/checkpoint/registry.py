@@ -134,6 +134,9 @@ def sniff(path: Path | str) -> str:
 
 def _head(path: Path) -> bytes:
     if path.is_dir():
+        if (path / "manifest.json").is_file():
+            hint = f"`edgeshrink inspect {path / 'model.onnx'}` looks at its network."
+            raise InputError(f"{path} is a bundle, which export has written", hint)
         raise InputError(f"{path} is a directory", "Give the checkpoint file itself.")
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no regular file", "Give the checkpoint file itself.")

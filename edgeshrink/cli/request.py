@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from edgeshrink.pipeline import Request
+    from edgeshrink.loading import Request
 
 __all__ = ["network_options", "options_of", "request_of"]
 
@@ -76,7 +76,7 @@ def request_of(
         InputError: An option cannot be read.
     """
     from edgeshrink.inputs import parse_input
-    from edgeshrink.pipeline import Request
+    from edgeshrink.loading import Request
 
     return Request(
         path=checkpoint,

@@ -38,10 +38,12 @@ def _print_proof(console: Console, manifest: Mapping[str, Any]) -> None:
             f"accuracy on {accuracy['samples']} samples: "
             f"{accuracy['before']:.1%} before, {accuracy['after']:.1%} after"
         )
+    sizes = _open_sizes(manifest)
     for name, proof in manifest["parity"]["against"].items():
         console.print(
-            f"PASS  equal to {PROVEN_AGAINST[name]} on {proof['samples']} inputs: largest difference "
-            f"{proof['max_rel_error']:.1e} of the output's scale (allowed {proof['tolerance']:.0e})"
+            f"PASS  equal to {PROVEN_AGAINST[name]} on {proof['samples']} inputs{sizes}: largest difference "
+            f"{proof['max_rel_error']:.1e} of the output's scale (allowed {proof['tolerance']:.0e})",
+            soft_wrap=True,
         )
     activation = manifest["source"].get("dendrite_activation")
     if activation and activation["from"] == "default":
@@ -49,3 +51,14 @@ def _print_proof(console: Console, manifest: Mapping[str, Any]) -> None:
             f"BUT   {activation['name']} was assumed for the dendrites: equal to the trained network only if "
             "that has it, too (--dendrite-activation)"
         )
+
+
+def _open_sizes(manifest: Mapping[str, Any]) -> str:
+    """The sizes that were open, as far as they were tried: ` with batch from 1 to 8`."""
+    ranges = {
+        size: f"{size} from {least} to {most}"
+        for entry in manifest["inputs"]
+        for size, least, most in zip(entry["shape"], entry.get("min", ()), entry.get("max", ()), strict=False)
+        if isinstance(size, str)
+    }
+    return f" with {', '.join(ranges.values())}" if ranges else ""

@@ -117,7 +117,7 @@ def _peak_mb() -> float:
 
 def _request(folder: Path) -> Any:
     from edgeshrink.inputs import InputSpec
-    from edgeshrink.pipeline import Request
+    from edgeshrink.loading import Request
 
     spec = InputSpec(None, SHAPE, "float32")
     return Request(folder / "resnet50.pt", arch="tests.models:resnet50", inputs=(spec,))

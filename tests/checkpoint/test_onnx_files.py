@@ -23,8 +23,8 @@ from edgeshrink.checkpoint import sniff
 from edgeshrink.cli import main
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.inspection import inspect
+from edgeshrink.loading import Request
 from edgeshrink.onnx_reader import read_onnx
-from edgeshrink.pipeline import Request
 from edgeshrink.verify import compare_outputs, run_onnx
 
 NEWEST = onnx.defs.onnx_opset_version()

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from edgeshrink.checkpoint import load
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec
-from edgeshrink.pipeline import Request, export
+from edgeshrink.loading import Request
+from edgeshrink.pipeline import export
 from edgeshrink.trace import trace_module
 from tests.checkpoint import networks
 from tests.checkpoint.networks import input_for

@@ -22,7 +22,7 @@ from edgeshrink.checkpoint import load, read
 from edgeshrink.errors import InputError
 from edgeshrink.inputs import InputSpec
 from edgeshrink.inspection import inspect
-from edgeshrink.pipeline import Request
+from edgeshrink.loading import Request
 from tests.checkpoint.networks import ConvNet, Mlp, input_for
 from tests.checkpoint.perforate import grown
 

@@ -329,7 +329,7 @@ def manifest_of(name):
 def test_a_batch_stays_open_in_a_range_and_is_profiled_and_linted_at_opt(run, workplace):
     done = run("export", "model.pt", "--arch", ARCH, "--input", "1..3..4x1x28x28", "-o", "open.edge")
     assert done.status == 0
-    assert "PASS  equal to the torch network on 32 inputs" in done.out
+    assert "PASS  equal to the torch network on 32 inputs with batch from 1 to 4" in done.out
     (stated,) = manifest_of("open.edge")["inputs"]
     assert stated["shape"] == ["batch", 1, 28, 28]
     assert [stated[name][0] for name in ("min", "opt", "max")] == [1, 3, 4]

@@ -59,14 +59,15 @@ def _row(profile):
 
 
 def _ratio_line(ratio, profiles):
-    """Faster or slower, in words: a number below 1 is easily read past."""
+    """Faster, slower or neither, in words: a number below 1 is easily read past, and so is an interval."""
     times, (low, high), word = ratio["ratio"], ratio["ci95"], "as fast as"
-    if times < 1:
+    unclear = ", no difference that could be told" if low <= 1 <= high else ""
+    if times < 1 and not unclear:
         times, (low, high), word = 1 / times, (1 / high, 1 / low), "SLOWER than"
     if any(profile["emulated"] for profile in profiles):
         word = "EMULATED " + word
-    return "{} is {:.3f}x {} {} (95%: {:.3f} to {:.3f}, {})".format(
-        ratio["after"], times, word, ratio["before"], low, high, ratio["method"]
+    return "{} is {:.3f}x {} {}{} (95%: {:.3f} to {:.3f}, {})".format(
+        ratio["after"], times, word, ratio["before"], unclear, low, high, ratio["method"]
     )
 
 

@@ -23,9 +23,17 @@ def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
         table.add_row(*figure_cells(row))
     console.print(table)
     print_reasons(console, comparison["rows"])
-    if (ratio := comparison["rows"][0]["ratio"]) < 1:
-        console.print(f"\nSLOWER: the second takes {1 / ratio:.2f} times as long as the first")
+    console.print(_verdict(comparison["rows"][0]), end="")
     console.print(f"\nintervals: 95%, {comparison['method']}")
+
+
+def _verdict(latency: Mapping[str, Any]) -> str:
+    """What is easily read past in a table: slower, or not told apart."""
+    low, high = latency["ci95"] or (latency["ratio"], latency["ratio"])
+    if low <= 1 <= high:
+        return "\nNO DIFFERENCE in latency that could be told: the interval holds 1\n"
+    slower = f"\nSLOWER: the second takes {1 / latency['ratio']:.2f} times as long as the first\n"
+    return slower if latency["ratio"] < 1 else ""
 
 
 def print_reasons(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -1,25 +1,21 @@
-"""The boards' Python with the packages of its time, made once for all tests that run under it."""
+"""The boards' Python with the packages of its time, made once for the tests that start it."""
 
-from __future__ import annotations
-
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from .test_python36 import python36
+from .processes import python36, run
 
-LAST = ("pip==21.3.1", "numpy==1.19.5", "onnxruntime==1.10.0")
+WANTED = Path(__file__).parent / "requirements-python36.txt"
 
 
 @pytest.fixture(scope="session")
-def python_of_the_boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def python_of_the_boards(tmp_path_factory):
     """Python 3.6 with the last numpy and ONNX Runtime for it; pip 21.3.1 is the last that finds them."""
-    python = python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
     folder = tmp_path_factory.mktemp("python36")
-    subprocess.run([python, "-m", "venv", folder], check=True)
+    assert run(python36(), "-m", "venv", folder).returncode == 0
     own = folder / "bin" / "python"
-    for wanted in LAST:
-        if subprocess.run([own, "-m", "pip", "install", "--quiet", wanted], capture_output=True).returncode:
-            pytest.skip(f"the package index does not give {wanted}")
+    for wanted in (["pip==21.3.1"], ["--requirement", WANTED]):
+        if run(own, "-m", "pip", "install", "--quiet", *wanted).returncode:
+            pytest.skip(f"the package index does not give {wanted[-1]}")
     return own

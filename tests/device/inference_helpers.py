@@ -16,9 +16,9 @@ net (int64[2] i) => (float[2, 2] y, int64[2] j) <float[3, 2] t = {1, 2, 3, 4, 5,
 }
 """
 
-HALF = """
+HALF_WEIGHTS = """
 <ir_version: 7, opset_import: ["" : 13]>
-net (float[1, 4] x) => (float[1, 4] y) <float16[4] w = {15360, 16384, 16896, 17408}> {
+net (float[1, 4] x) => (float[1, 4] y) <float[4] w = {1, 2, 3, 4}> {
   h = Cast<to = 10>(x)
   m = Mul(h, w)
   y = Cast<to = 1>(m)

@@ -4,8 +4,6 @@ The key is (board, release) as in that file, and stands for its first line of th
 line does not tell. Helpers only save writing braces: "729" is 0% at that clock, "7@729" 7%.
 """
 
-from __future__ import annotations
-
 
 def cores(text):
     return [None if word == "off" else core(word) for word in text.split()]
@@ -18,14 +16,13 @@ def core(word):
 
 def rails(**values):
     return {
-        name: dict(zip(("cur", "avg", "peak"), (*numbers, None, None), strict=False))
-        for name, numbers in values.items()
+        name: dict(zip(("cur", "avg", "peak"), (*numbers, None, None))) for name, numbers in values.items()
     }
 
 
 def engines(**values):
     return {
-        name: None if value is None else dict(zip(("percent", "mhz"), value, strict=True))
+        name: None if value is None else dict(zip(("percent", "mhz"), value))
         for name, value in values.items()
     }
 

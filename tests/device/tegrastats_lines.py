@@ -1,7 +1,5 @@
 """Captured lines, damaged ones, and a program that prints them as a board's tegrastats does."""
 
-from __future__ import annotations
-
 import json
 import random
 import sys

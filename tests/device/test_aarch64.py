@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeshrink.bundle import write_device_package
 from tests.emulated_jetson import roots
 
-from .helpers import QUICK_WORDS, write_null
+from . import processes
+from .helpers import QUICK_WORDS, host, write_null
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +30,7 @@ exec "{qemu}" -0 "{self}" -L "{root}" -E LD_LIBRARY_PATH="{blas}" -E PYTHONHOME=
 
 
 def apt_get(*words, cwd, **options):
-    done = subprocess.run(
-        ["apt-get", *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=300, **options
-    )
+    done = processes.run("apt-get", *words, cwd=str(cwd), **options)
     if done.returncode:
         pytest.skip(f"apt-get {words[-1]} fails: {done.stderr.strip().splitlines()[-1:]}")
 
@@ -90,15 +88,13 @@ def aarch64(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pyz(tmp_path_factory):
     path = tmp_path_factory.mktemp("pyz") / "edgeshrink-device.pyz"
-    write_device_package(path)
+    host("edgeshrink.bundle").write_device_package(path)
     return path
 
 
 def run(aarch64, *words, root=None):
     environment = {"PATH": "/usr/bin:/bin", **({"EDGESHRINK_SYSROOT": str(root)} if root else {})}
-    return subprocess.run(
-        [str(aarch64), *map(str, words)], capture_output=True, text=True, timeout=300, env=environment
-    )
+    return processes.run(aarch64, *words, env=environment)
 
 
 def test_it_is_an_aarch64_python(aarch64):

@@ -1,8 +1,6 @@
 import os
 import signal
-import subprocess
 import sys
-import time
 
 import edgeshrink_device
 import psutil
@@ -10,7 +8,9 @@ import pytest
 from edgeshrink_device import DeviceError, profile_models, workers
 from edgeshrink_device.workers import Workers
 
+from . import processes
 from .helpers import QUICK, QUICK_WORDS, write_bundle, write_double
+from .processes import wait_for
 
 
 def main(*words):
@@ -141,33 +141,12 @@ def test_an_interrupt_in_process_ends_the_workers(model):
     assert psutil.Process().children() == []
 
 
-def wait_for(condition, what):
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail(f"{what} never happened")
-
-
 def start(model, out):
     """A long measurement in a process group of its own, once both its workers run."""
-    words = [
-        sys.executable,
-        "-m",
-        "edgeshrink_device",
-        "profile",
-        model,
-        model,
-        "-o",
-        str(out),
-        "--seconds",
-        "600",
-    ]
-    process = subprocess.Popen(
-        words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True
-    )
+    words = ["profile", model, model, "-o", out, "--seconds", "600"]
+    process = processes.start(sys.executable, "-m", "edgeshrink_device", *words, start_new_session=True)
     parent = psutil.Process(process.pid)
-    wait_for(lambda: len(parent.children()) == 2, "both workers")
+    wait_for(lambda: len(parent.children()) == 2)
     return process, parent.children()
 
 
@@ -183,12 +162,12 @@ def test_ctrl_c_leaves_no_file_and_no_worker(whole_group, model, tmp_path):
     assert process.returncode == 130
     assert (out, err) == ("", "error: interrupted; nothing was written.\n")
     assert names(tmp_path) == ["model.onnx"]
-    wait_for(lambda: gone(children), "the end of the workers")
+    wait_for(lambda: gone(children))
 
 
 def test_workers_end_when_their_parent_is_killed(model, tmp_path):
     process, children = start(model, tmp_path / "out")
     process.kill()
     process.communicate(timeout=30)
-    wait_for(lambda: gone(children), "the end of the workers")
+    wait_for(lambda: gone(children))
     assert names(tmp_path) == ["model.onnx"]

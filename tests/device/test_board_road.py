@@ -8,14 +8,16 @@ import os
 import shutil
 
 import pytest
-import torch
 
-from edgeshrink.cli import main
 from tests.emulated_jetson.board import HERE, board
-from tests.models import plain_cnn
 
 from .emulated_helpers import VERSIONS
-from .test_python36 import python36
+from .helpers import host
+from .processes import python36
+
+main = host("edgeshrink.cli").main
+plain_cnn = host("tests.models").plain_cnn
+torch = host("torch")
 
 QUICK = ("--seconds", "0.05", "--runs", "8", "--launches", "2")
 KINDS = {"10.16": "jetson-orin-nano", "11.4": "jetson-orin-nano"}  # JetPack 7 runs on Orin, too
@@ -157,11 +159,16 @@ def test_the_road_is_whole_under_the_python_of_the_boards(python_of_the_boards, 
 
 
 def test_the_boards_python_runs_the_pyz(bundle, tmp_path):
-    python = python36() or pytest.skip("no Python 3.6 found")
-    made = on(tmp_path, "8.2")
+    """A bare Python: without numpy and TensorRT there is less that it can do, and it says so."""
+    python, made = python36(), on(tmp_path, "8.2")
     done = made.run(bundle / "edgeshrink-device.pyz", "doctor", "--json", python=python, PYTHONPATH="")
     assert done.stderr == ""
-    assert json.loads(done.stdout)["board"]["jetpack"] == "4.6.1"
+    document = json.loads(done.stdout)
+    checks = {check["name"]: check for check in document["checks"]}
+    assert document["board"]["jetpack"] == "4.6.1"
+    assert checks["Python"]["found"].startswith("3.6.")
+    assert checks["power meter"]["status"] == "ok"
+    assert not [check for check in document["checks"] if "cannot be looked at" in check["found"]]
     log = tmp_path / "log"
     log.write_text("RAM 1021/3964MB (lfb 412x4MB) CPU [3%@102,2%@102,1%@102,0%@102] POM_5V_IN 1399/1405\n")
     told = json.loads(calls(made, bundle, "tegrastats", log, python=python, PYTHONPATH=""))

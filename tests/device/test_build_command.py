@@ -11,9 +11,8 @@ import pytest
 
 from tests.emulated_jetson.board import board
 
-from .emulated_helpers import VERSIONS, convolution
+from .emulated_helpers import VERSIONS
 from .engine_helpers import files, refused_model, write_bundle
-from .test_python36 import python36
 
 OPEN = {"inputs": [{"name": "x", "min": [1, 3, 8, 8], "opt": [2, 3, 8, 8], "max": [4, 3, 8, 8]}]}
 HEAVY = """
@@ -167,38 +166,3 @@ def test_the_help_loads_nothing_heavy(made):
     done = made.run("-c", HEAVY)
     assert done.stderr == "[]\n"
     assert "--workspace" in done.stdout
-
-
-def old_python():
-    return python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
-
-
-@pytest.mark.parametrize("version", ["8.2", "8.6"])
-def test_the_python_of_the_boards_parses_and_hands_over_to_trtexec(version, tmp_path):
-    made = board(tmp_path, tensorrt=version, cudart=False)
-    bad = write_bundle(tmp_path / "bad.edge", refused_model())
-    refused = made.device("build", bad, "--json", python=old_python())
-    assert (refused.stderr, refused.returncode) == ("", 1)
-    assert len(json.loads(refused.stdout)["refused"][0]["errors"]) == 2
-    bundle = write_bundle(tmp_path / "net.edge", convolution(batch="n"), OPEN)
-    alone = made.environment["PYTHONPATH"].split(os.pathsep)[0]
-    for told in ("built", "found"):
-        done = made.device("build", bundle, python=old_python(), PYTHONPATH=alone)
-        assert (done.stderr, done.returncode) == ("", 0)
-        assert f"{told} {bundle}/engines/model-fp16-" in done.stdout
-
-
-@pytest.mark.slow
-def test_engines_are_built_under_the_python_of_the_boards(python_of_the_boards, tmp_path):
-    own = python_of_the_boards
-    for version in ("8.2", "8.6"):
-        (tmp_path / version).mkdir()
-        made = board(tmp_path / version, tensorrt=version)
-        bundle = write_bundle(tmp_path / version / "net.edge", convolution(batch="n"), OPEN)
-        for precision in ("auto", "fp32") + ("int8",) * (version == "8.6"):
-            done = made.device("build", bundle, "--precision", precision, python=own)
-            assert (done.stderr, done.returncode) == ("", 0)
-            assert " EMULATED " in done.stdout
-            assert (
-                f"found {bundle}" in made.device("build", bundle, "--precision", precision, python=own).stdout
-            )

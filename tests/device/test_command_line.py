@@ -1,6 +1,5 @@
 import io
 import json
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -9,15 +8,14 @@ import edgeshrink_device
 from edgeshrink_device.bar import Bar
 from edgeshrink_device.registry import Registry
 
+from . import processes
 from .helpers import QUICK_WORDS, write_bundle, write_null
 
 PACKAGE = Path(edgeshrink_device.__file__).parent
 
 
 def run(*words, **options):
-    return subprocess.run(
-        [sys.executable, *map(str, words)], capture_output=True, text=True, timeout=120, **options
-    )
+    return processes.run(sys.executable, *words, **options)
 
 
 def test_importing_the_package_loads_no_numpy_no_runtime_no_torch_and_not_edgeshrink():

@@ -109,11 +109,9 @@ def test_graphs_are_captured_through_libcudart_even_where_pycuda_is(on_board):
 
 def test_pycuda_alone_captures_no_graph(on_board):
     on_board(pycuda=True, cudart=False)
-    with (
-        cuda.open_stream(graphs=True) as stream,
-        pytest.raises(DeviceError, match=r"PyCUDA 2022\.1 captures no graphs"),
-    ):
-        stream.capture(lambda: None)
+    with cuda.open_stream(graphs=True) as stream:
+        with pytest.raises(DeviceError, match=r"PyCUDA 2022\.1 captures no graphs"):
+            stream.capture(lambda: None)
 
 
 def test_libcudart_is_found_where_cuda_installs_it(on_board):

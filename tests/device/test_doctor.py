@@ -14,7 +14,7 @@ from tests.emulated_jetson import sysfs
 from tests.emulated_jetson.board import board
 
 from .emulated_helpers import VERSIONS
-from .test_python36 import PACKAGE, python36, run
+from .processes import run
 
 HEAVY = """
 import sys
@@ -279,14 +279,3 @@ def test_a_terminal_sees_what_is_looked_at_until_it_is_done(made):
 
 def test_nothing_heavy_is_loaded_into_its_own_process(made):
     assert made.run("-c", HEAVY).stderr == "[]\n"
-
-
-def test_it_runs_under_the_boards_python(made):
-    python = python36() or pytest.skip("no Python 3.6 found")
-    done = made.device("doctor", "--json", python=python, PYTHONPATH=PACKAGE.parent)
-    assert done.stderr == ""
-    document = json.loads(done.stdout)
-    checks = {check["name"]: check for check in document["checks"]}
-    assert checks["Python"]["found"].startswith("3.6.")
-    assert checks["power meter"]["status"] == "ok"
-    assert not [check for check in document["checks"] if "cannot be looked at" in check["found"]]

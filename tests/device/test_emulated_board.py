@@ -3,7 +3,6 @@
 import ast
 import json
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tests.emulated_jetson import roots
 from tests.emulated_jetson.board import CUDA_FOLDER, RELEASES, board, compile_libcudart
 
 from .emulated_helpers import VERSIONS, Cudart, convolution, picture, reference
+from .processes import run, start
 
 ENGINE = """
 import ctypes, sys
@@ -149,8 +149,8 @@ def test_the_meter_shows_the_load_while_there_is_one(version, file, idle, load, 
     helpers = Path(__file__).parent
     done = made.run(tmp_path / "load.py", made.root, helpers, file)
     assert done.stderr == ""
-    for shown, expected in zip(ast.literal_eval(done.stdout), (idle, load, idle), strict=True):
-        assert abs(shown - expected) <= step  # the scatter of the meter
+    shown = ast.literal_eval(done.stdout)
+    assert shown == pytest.approx([idle, load, idle], rel=0, abs=step)  # the scatter of the meter
 
 
 def test_tegrastats_reads_the_meter_where_it_shows_the_load(tmp_path):
@@ -221,10 +221,7 @@ def test_events_measure_the_time_between_them():
 
 def program(made, name, *words, **changes):
     path = next(made.root.rglob(name))
-    environment = dict(made.environment, **changes)
-    return subprocess.run(
-        [path, *map(str, words)], capture_output=True, text=True, env=environment, timeout=60
-    )
+    return run(path, *words, env=dict(made.environment, **changes))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -306,7 +303,7 @@ def test_tegrastats_refuses_count_as_the_real_one_does(tmp_path):
 def test_tegrastats_ends_when_it_is_told_to(tmp_path):
     made = board(tmp_path, cudart=False)
     words = [made.root / "usr/bin/tegrastats", "--interval", "10"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=made.environment) as process:
+    with start(*words, env=made.environment) as process:
         assert process.stdout.readline().startswith("RAM 1021/3964MB")
         process.send_signal(signal.SIGTERM)
         process.stdout.read()

@@ -237,7 +237,7 @@ def test_weights_in_a_file_beside_the_model_are_found_from_its_path_alone(tmp_pa
     weights = onnx.numpy_helper.to_array(model.graph.initializer[0])
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weights, "w"))  # only bytes go outside
     beside = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0}
-    onnx.save(model, tmp_path / "m.onnx", **beside)
+    onnx.save(model, str(tmp_path / "m.onnx"), **beside)
     data, x = (tmp_path / "m.onnx").read_bytes(), picture()
     trt = load("8.2")
     builder = trt.Builder(Quiet(trt))
@@ -266,6 +266,7 @@ def test_a_wide_integer_is_narrow_before_10(version):
 
 
 def test_before_10_axes_given_as_an_input_are_silently_all_of_them():
+    pytest.importorskip("onnxruntime", "1.14", reason="ONNX Runtime knows opset 18 since 1.14")
     text = """
     <ir_version: 8, opset_import: ["" : 18]>
     net (float[2, 3] x) => (float[1, 3] y) <int64[1] axes = {0}> { y = ReduceMean(x, axes) }

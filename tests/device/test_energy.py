@@ -220,8 +220,8 @@ def test_a_meter_that_sticks_in_the_middle_gives_nothing():
     board = Board()
     trace = sample(board, np.random.default_rng(0))
     start = board.turns[1].load[0] + 2
-    last = next(watts for at, watts in zip(trace.times_s, trace.watts, strict=True) if at > start)
-    stuck = [watts if at < start else last for at, watts in zip(trace.times_s, trace.watts, strict=True)]
+    last = next(watts for at, watts in zip(trace.times_s, trace.watts) if at > start)
+    stuck = [watts if at < start else last for at, watts in zip(trace.times_s, trace.watts)]
     energy, reason, _ = summary(board, trace._replace(watts=stuck))
     assert energy is None
     assert reason.startswith("the meter stood still between a load and the idle beside it")

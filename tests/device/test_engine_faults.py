@@ -20,7 +20,7 @@ from edgeshrink_device.engines.lock import NAME, FolderLock
 from tests.emulated_jetson.board import board
 
 from .engine_helpers import boards, files, write_bundle
-from .test_tegrastats_command import gone, wait_for
+from .processes import gone, wait_for
 
 LIMITED = """
 import resource, sys
@@ -62,8 +62,8 @@ def started():
 
     yield start
     for process in running:
-        process.kill()
-        process.communicate()
+        with process:
+            process.kill()
 
 
 def leave_behind(tmp_path, **said):

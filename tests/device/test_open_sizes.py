@@ -1,7 +1,5 @@
 """A bundle whose sizes are open is measured at the opt of its manifest."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

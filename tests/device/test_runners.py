@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from edgeshrink_device import boards, sysroot
 from edgeshrink_device.errors import InputError

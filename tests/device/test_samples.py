@@ -89,7 +89,8 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path):
 def test_random_feeds_follow_the_seed_and_keep_integers_safe():
     specs = [Spec("x", (None, 4), "float32"), Spec("i", (1, 50), "int64"), Spec("b", (3,), "bool")]
     feeds, again = random_feeds(specs, 7), random_feeds(specs, 7)
-    for feed, same in zip(feeds, again, strict=True):
+    assert len(feeds) == len(again)
+    for feed, same in zip(feeds, again):
         assert feed["x"].shape == (1, 4)
         assert (feed["x"].dtype, feed["i"].dtype, feed["b"].dtype) == (np.float32, np.int64, np.bool_)
         assert set(np.unique(feed["i"])) == {0, 1}

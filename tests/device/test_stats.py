@@ -51,10 +51,7 @@ def test_medians_of_resampled_groups_are_exact():
     times = rng.gamma(3, 1, sum(groups))
     weights = bootstrap.group_weights(5, bootstrap.generator(0))[:50]
     pieces = np.split(times, np.cumsum(groups)[:-1])
-    expected = [
-        np.median(np.concatenate([np.tile(p, w) for p, w in zip(pieces, row, strict=True)]))
-        for row in weights
-    ]
+    expected = [np.median(np.concatenate([np.tile(p, w) for p, w in zip(pieces, row)])) for row in weights]
     actual = bootstrap.GroupedTimes(times, groups).medians(weights)
     np.testing.assert_allclose(actual, expected, rtol=1e-12)
 

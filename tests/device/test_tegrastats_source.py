@@ -11,9 +11,8 @@ from edgeshrink_device.tegrastats import process
 from tests.emulated_jetson import roots
 from tests.emulated_jetson.board import board as emulated_board
 
+from .processes import gone, wait_for
 from .tegrastats_lines import CAPTURED, write_program
-from .test_python36 import python36
-from .test_tegrastats_command import gone, wait_for
 
 NANO = next(
     x["line"]
@@ -104,25 +103,6 @@ def test_on_every_board_its_total_is_read(kind, l4t, rails, tmp_path, monkeypatc
         wait_for(lambda: len(sampler.trace().watts) >= 3)
     total_mw = sum(trace["rails"][rail][0][1] for rail in rails)
     assert set(sampler.trace().watts) == {total_mw / 1000}
-
-
-SAMPLE = """
-from edgeshrink_device.power.tegrastats import Tegrastats
-from edgeshrink_device.sampler import Sampler
-import time
-with Sampler(Tegrastats()) as sampler:
-    while len(sampler.trace().watts) < 3 and not sampler.trace().failure:
-        time.sleep(0.01)
-print(set(sampler.trace().watts), sampler.trace().failure)
-"""
-
-
-def test_it_is_read_under_the_python_of_the_boards_too(tmp_path):
-    python = python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
-    nano = emulated_board(tmp_path, kind="jetson-nano", tensorrt=None, cudart=False, programs=["tegrastats"])
-    watts = roots.idle_trace("jetson-nano", "32.7.1")["rails"]["POM_5V_IN"][0][1] / 1000
-    done = nano.run("-c", SAMPLE, python=python)
-    assert (done.stdout, done.stderr) == (f"{{{watts}}} \n", "")
 
 
 def test_a_thor_without_its_input_rail_has_no_total(tmp_path, monkeypatch):
@@ -230,8 +210,9 @@ def test_stopping_frees_a_read_that_waits_and_ends_what_the_program_started(boar
     board.program([NANO, NANO], then=child + "; time.sleep(60)")
     source = started()
     running = source._process
-    while "RAM" in (text := running.readline()):
-        pass
+    text = "RAM"
+    while "RAM" in text:
+        text = running.readline()
     pids = [int(pid) for pid in text.split()]
     ended = []
 

@@ -12,13 +12,13 @@ import numpy as np
 import psutil
 import pytest
 
-from edgeshrink.comparison import compare
 from tests.emulated_jetson.board import board
 
-from .emulated_helpers import VERSIONS, convolution, model_of, picture, reference
+from .emulated_helpers import VERSIONS, convolution, model_of, picture, reference, with_half_weights
 from .engine_helpers import refused_model
-from .inference_helpers import HALF, LOOKUP, QUICK, document, profiled, write_bundle
-from .test_python36 import python36, run
+from .helpers import host
+from .inference_helpers import HALF_WEIGHTS, LOOKUP, QUICK, document, profiled, write_bundle
+from .processes import run, start, wait_for
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -199,7 +199,7 @@ def test_an_engine_that_is_damaged_is_built_again(tmp_path):
 def test_a_machine_that_is_no_jetson_says_so(tmp_path):
     bundle = write_bundle(tmp_path / "b.edge", baseline=False)
     words = [sys.executable, "-m", "edgeshrink_device", "profile", bundle, *QUICK]
-    done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
+    done = run(*words)
     assert done.returncode == 2
     assert done.stderr.startswith("error: this machine is no Jetson")
 
@@ -265,9 +265,10 @@ def test_whole_numbers_of_64_bits_are_computed_as_this_tensorrt_does(tensorrt, t
 def test_a_strongly_typed_engine_is_held_to_the_types_in_its_model(tmp_path):
     bundle = tmp_path / "b.edge"
     bundle.mkdir()
-    (bundle / "model.onnx").write_bytes(model_of(HALF))
+    data = with_half_weights(model_of(HALF_WEIGHTS))
+    (bundle / "model.onnx").write_bytes(data)
     x = np.arange(12, dtype=np.float32).reshape(3, 4) / 7
-    y = np.concatenate([reference(model_of(HALF), x=x[i : i + 1])[0] for i in range(3)])
+    y = np.concatenate([reference(data, x=x[i : i + 1])[0] for i in range(3)])
     np.savez(bundle / "samples.npz", **{"in/x": x, "out/y": y})
     done = profiled(board(tmp_path, tensorrt="11.4"), bundle)
     assert (done.stderr, done.returncode) == ("", 0)
@@ -286,32 +287,16 @@ def test_without_samples_odd_outputs_are_at_least_told(tmp_path):
 
 
 def test_two_profiles_of_engines_are_compared_by_the_gpus_time_too(tmp_path):
+    compare = host("edgeshrink.comparison").compare
     bundle = write_bundle(tmp_path / "b.edge")
     profiled(board(tmp_path), bundle)
-    rows = {row["figure"]: row for row in compare(document(bundle, "baseline"), document(bundle))["rows"]}
+    compared = compare(document(bundle, "baseline"), document(bundle))
+    rows = {row["figure"]: row for row in compared["rows"]}
     assert rows["median GPU time"]["ratio"] > 0
     assert rows["engine"]["before"] == rows["engine"]["after"]
 
 
 # Interrupted
-
-
-def start(made, *words):
-    return subprocess.Popen(
-        [sys.executable, "-m", "edgeshrink_device", *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=made.environment,
-        start_new_session=True,
-    )
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 60
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert condition()
 
 
 @pytest.mark.parametrize("whole_group", [True, False])
@@ -322,7 +307,8 @@ def test_ctrl_c_leaves_no_process_and_nothing_half_written(phase, tensorrt, whol
     slow = {"EMULATED_BUILD_SECONDS": 60} if phase == "build" else {"EMULATED_LATENCY_MS": 200}
     made = board(tmp_path, tensorrt=tensorrt, **slow)
     engines = bundle / "engines"
-    process = start(made, "profile", bundle, *QUICK, "--seconds", "60")
+    words = ["-m", "edgeshrink_device", "profile", bundle, *QUICK, "--seconds", "60"]
+    process = start(sys.executable, *words, env=made.environment, start_new_session=True)
     pattern = ".unfinished-*" if phase == "build" else "*.json"
     wait_for(lambda: list(engines.glob(pattern)))
     time.sleep(0.5)
@@ -382,29 +368,3 @@ def test_outputs_of_trtexec_that_are_no_numbers_fail(tmp_path):
     done = profiled(board(tmp_path, tensorrt=None, cudart=False, EMULATED_NAN_OUTPUTS=1), bundle)
     assert done.returncode == 1
     assert done.stdout.startswith("FAIL b.edge/model.onnx EMULATED: output 'y' holds NaN or infinity")
-
-
-# The Python of the boards
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("version", ["8.2", "8.6"])
-def test_it_is_so_under_the_python_of_the_boards_too(version, tmp_path):
-    python = python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
-    subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True)
-    own = tmp_path / "venv" / "bin" / "python"
-    for wanted in (["pip==21.3.1"], ["numpy==1.19.5", "onnxruntime==1.10.0"]):
-        if run(own, "-m", "pip", "install", "--quiet", *wanted).returncode:
-            pytest.skip(f"the package index does not give {' '.join(wanted)}")
-    bundle = write_bundle(tmp_path / "b.edge")
-    for pycuda in (False, True):
-        where = tmp_path / str(pycuda)
-        where.mkdir()
-        made = board(where, kind="jetson-nano", tensorrt=version, pycuda=pycuda)
-        done = profiled(made, bundle, "--force", python=own)
-        assert (done.stderr, done.returncode) == ("", 0)
-        told = document(bundle)
-        check_times(told)
-        assert told["device"]["software"]["python"].startswith("3.6.")
-        assert told["parity"]["ok"]
-        assert np.isfinite(told["latency_ms"]["gpu"]["median"])

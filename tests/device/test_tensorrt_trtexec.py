@@ -15,7 +15,7 @@ from edgeshrink_device.inference.trtexec_session import (
     read_times,
 )
 
-from .emulated_helpers import model_of
+from .emulated_helpers import model_of, with_half_weights
 
 TIMES_8_2 = """[
   { "startComputeMs" : 199.9, "h2dMs" : 0.2, "computeMs" : 9, "d2hMs" : 0.2, "latencyMs" : 9.4 },
@@ -30,7 +30,7 @@ TIMES_10 = re.sub(r',\s*"endToEndMs" : [\d.]+', "", TIMES_8_2)
 
 TYPES = """
 <ir_version: 7, opset_import: ["" : 13]>
-net (int64[n, 2] i, float16[3] h, bool b) => (float16[3] y) <float16[3] w = {1, 2, 3}> {
+net (int64[n, 2] i, float16[3] h, bool b) => (float16[3] y) <float[3] w = {1, 2, 3}> {
   y = Add(h, w)
 }
 """
@@ -116,7 +116,7 @@ def test_a_program_that_fails_without_a_word_has_its_status_told(tmp_path):
 
 
 def test_types_of_inputs_and_outputs_are_read_from_the_model(tmp_path):
-    (tmp_path / "m.onnx").write_bytes(model_of(TYPES))
+    (tmp_path / "m.onnx").write_bytes(with_half_weights(model_of(TYPES)))
     types = read_types(str(tmp_path / "m.onnx"))
     assert types.inputs == [("i", (None, 2), "int64"), ("h", (3,), "float16"), ("b", (), "bool")]
     assert types.outputs == [("y", (3,), "float16")]

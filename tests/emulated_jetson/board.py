@@ -45,8 +45,9 @@ class Board:
         """Run `python WORDS` on the board; `changes` are further variables."""
         return subprocess.run(
             [str(python or sys.executable), *map(str, words)],
-            capture_output=True,
-            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
             timeout=timeout,
             env=dict(self.environment, **{name: str(value) for name, value in changes.items()}),
         )

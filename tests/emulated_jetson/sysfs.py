@@ -11,8 +11,6 @@ cooler(root, number, kind, state), zone(root, number, kind, celsius)       therm
 fan(root, pwm, rpm), over_current(root, counts)                            the fan; event counters
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 BOARDS = {
@@ -52,14 +50,14 @@ BOARDS = {
 }
 
 
-def write(root: Path, path: str, text: object) -> Path:
+def write(root, path, text):
     file = Path(root) / path.lstrip("/")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{text}\n")
     return file
 
 
-def board(root: Path, name: str, l4t: str = "32.7.1") -> None:
+def board(root, name, l4t="32.7.1"):
     model, compatible, megabytes = BOARDS[name]
     for file, text in (("model", model), ("compatible", compatible)):
         write(root, f"/proc/device-tree/{file}", "").write_text(text + "\0")
@@ -80,23 +78,14 @@ def board(root: Path, name: str, l4t: str = "32.7.1") -> None:
     )
 
 
-def old_meter(
-    root: Path, rails: dict[str, tuple[int, int]], address: str = "6-0040", number: int = 0
-) -> None:
+def old_meter(root, rails, address="6-0040", number=0):
     folder = f"/sys/bus/i2c/drivers/ina3221x/{address}/iio:device{number}"
     for channel, (name, values) in enumerate(rails.items()):
         write(root, f"{folder}/rail_name_{channel}", name)
         _old_values(Path(root) / folder.lstrip("/"), channel, *values)
 
 
-def new_meter(
-    root: Path,
-    rails: dict[str, tuple[int, int]],
-    address: str = "1-0040",
-    number: int = 3,
-    update_interval_ms: int | None = None,
-    shunt_uohm: int | None = None,
-) -> None:
+def new_meter(root, rails, address="1-0040", number=3, update_interval_ms=None, shunt_uohm=None):
     folder = f"/sys/bus/i2c/drivers/ina3221/{address}/hwmon/hwmon{number}"
     write(root, f"{folder}/name", "ina3221")
     for channel, (name, (millivolts, milliamperes)) in enumerate(rails.items(), 1):
@@ -111,7 +100,7 @@ def new_meter(
         write(root, f"{folder}/update_interval", update_interval_ms)
 
 
-def set_rail(root: Path, name: str, millivolts: int, milliamperes: int) -> None:
+def set_rail(root, name, millivolts, milliamperes):
     for file in Path(root).glob("sys/bus/i2c/drivers/ina3221*/*/**/*"):
         if not file.is_file() or file.read_text() != f"{name}\n":
             continue
@@ -122,20 +111,20 @@ def set_rail(root: Path, name: str, millivolts: int, milliamperes: int) -> None:
             _put(file.parent / f"curr{file.name[2]}_input", milliamperes)
 
 
-def _put(file: Path, number: object) -> None:
+def _put(file, number):
     """As the kernel does it: whoever reads sees the old value or the new one, never half of it."""
     new = file.with_name(f".{file.name}")
     new.write_text(f"{number}\n")
     new.replace(file)
 
 
-def _old_values(folder: Path, channel: int, millivolts: int, milliamperes: int) -> None:
+def _old_values(folder, channel, millivolts, milliamperes):
     _put(folder / f"in_voltage{channel}_input", millivolts)
     _put(folder / f"in_current{channel}_input", milliamperes)
     _put(folder / f"in_power{channel}_input", millivolts * milliamperes // 1000)
 
 
-def power_modes(root: Path, modes: dict[int, str], now: int) -> None:
+def power_modes(root, modes, now):
     lines = [
         f"< POWER_MODEL ID={number} NAME={name} >\nCPU_ONLINE CORE_0 1\n" for number, name in modes.items()
     ]
@@ -143,12 +132,12 @@ def power_modes(root: Path, modes: dict[int, str], now: int) -> None:
     write(root, "/var/lib/nvpmodel/status", f"pmode:{now:04d}")
 
 
-def gpu_clock(root: Path, low: float, high: float, now: float, name: str = "57000000.gpu") -> None:
+def gpu_clock(root, low, high, now, name="57000000.gpu"):
     for file, megahertz in (("min_freq", low), ("max_freq", high), ("cur_freq", now)):
         write(root, f"/sys/class/devfreq/{name}/{file}", int(megahertz * 1e6))
 
 
-def cpu_clocks(root: Path, low: int, high: int, now: int, cores: int = 4) -> None:
+def cpu_clocks(root, low, high, now, cores=4):
     for core in range(cores):
         folder = f"/sys/devices/system/cpu/cpu{core}/cpufreq"
         write(root, f"{folder}/scaling_governor", "schedutil")
@@ -156,17 +145,17 @@ def cpu_clocks(root: Path, low: int, high: int, now: int, cores: int = 4) -> Non
             write(root, f"{folder}/scaling_{file}_freq", megahertz * 1000)
 
 
-def cooler(root: Path, number: int, kind: str, state: int) -> None:
+def cooler(root, number, kind, state):
     write(root, f"/sys/class/thermal/cooling_device{number}/type", kind)
     write(root, f"/sys/class/thermal/cooling_device{number}/cur_state", state)
 
 
-def zone(root: Path, number: int, kind: str, celsius: float) -> None:
+def zone(root, number, kind, celsius):
     write(root, f"/sys/class/thermal/thermal_zone{number}/type", kind)
     write(root, f"/sys/class/thermal/thermal_zone{number}/temp", int(celsius * 1000))
 
 
-def fan(root: Path, pwm: int, rpm: int | None = None, old: bool = True) -> None:
+def fan(root, pwm, rpm=None, old=True):
     if old:
         write(root, "/sys/devices/pwm-fan/cur_pwm", pwm)
         if rpm is not None:
@@ -179,7 +168,7 @@ def fan(root: Path, pwm: int, rpm: int | None = None, old: bool = True) -> None:
         write(root, "/sys/class/hwmon/hwmon2/rpm", rpm)
 
 
-def over_current(root: Path, counts: tuple[int, ...] = (0, 0, 0)) -> None:
+def over_current(root, counts=(0, 0, 0)):
     write(root, "/sys/class/hwmon/hwmon4/name", "soctherm_oc")
     for number, count in enumerate(counts, 1):
         write(root, f"/sys/class/hwmon/hwmon4/oc{number}_event_cnt", count)

@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test slow lint benchmark assets clean
+.PHONY: demo test test-python36 slow lint benchmark assets clean
 
 demo: $(READY)
 	$(BIN)/edgeshrink demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
+
+# The device package under Python 3.6, with its packages in .venv36; where neither can be had it says so.
+test-python36:
+	.ci/python36 -m "not slow"
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow
@@ -18,7 +22,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/vermin --quiet --no-tips --violations --target=3.6- deploy/edgeshrink_device
+	$(BIN)/vermin --quiet --no-tips --violations --target=3.6- deploy/edgeshrink_device tests/device tests/emulated_jetson
 
 benchmark: $(READY)
 	$(BIN)/python -m tests.benchmarks
@@ -36,4 +40,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv36 build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

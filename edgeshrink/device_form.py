@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
-from edgeshrink.bake.fold_constants import FoldConstants
+from edgeshrink.bake.at_sizes import at_sizes
 from edgeshrink.cost import Cost, cost
 from edgeshrink.devices import Device
-from edgeshrink.graph.open_sizes import fixed, infer_shapes_anew
 from edgeshrink.inputs import SizeRange, sizes_at, words_for
 from edgeshrink.lower import NarrowInterface, Target, check, lower
 from edgeshrink.lower.narrow_interface import narrow_types
@@ -73,9 +72,4 @@ def cost_at_opt(model: ir.Model, ranges: Mapping[str, SizeRange]) -> Cost:
     """The figures of a model whose open sizes are at opt."""
     if not ranges:
         return cost(model)
-    at_opt = fixed(model, sizes_at("opt", ranges))
-    nodes = -1
-    while nodes != (nodes := at_opt.graph.num_nodes()):
-        FoldConstants()(at_opt)  # sizes that are computed become numbers, and let others be told
-        infer_shapes_anew(at_opt)
-    return replace(cost(model), macs=cost(at_opt).macs)
+    return replace(cost(model), macs=cost(at_sizes(model, sizes_at("opt", ranges))).macs)

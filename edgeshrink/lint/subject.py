@@ -10,9 +10,9 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
+from edgeshrink.bake.at_sizes import at_sizes
 from edgeshrink.devices import Device, Precision
 from edgeshrink.graph.module_paths import traced_path
-from edgeshrink.graph.open_sizes import fixed
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.graph.stored import stored_tensor
 from edgeshrink.lint.footprint import Memory, memory_of
@@ -65,7 +65,7 @@ class Subject:
     @cached_property
     def memory(self) -> Memory:
         """What running and building it takes at least, with open sizes at their largest."""
-        graph = fixed(self.model, self.largest).graph
+        graph = at_sizes(self.model, self.largest).graph
         return memory_of(graph, self.constants, self.workspace_bytes)
 
     @property

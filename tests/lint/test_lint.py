@@ -221,6 +221,18 @@ def test_memory_counts_open_sizes_at_their_largest() -> None:
     assert not found(model, "more-than-memory", small, largest={"n": 4})
 
 
+def test_memory_counts_sizes_that_are_computed_from_open_ones() -> None:
+    model = parse(
+        "(float[n, 10] x) => (float[n, 5, 2] y) "
+        "{ s = Shape(x) n = Slice(s, zero, one) to = Concat<axis=0>(n, rest) a = Reshape(x, to) y = Neg(a) }",
+        zero=np.array([0]),
+        one=np.array([1]),
+        rest=np.array([5, 2]),
+    )
+    memory = Subject(model, NANO, None, largest={"n": 4}).memory
+    assert (memory.activations, memory.unknown) == (2 * 4 * 40, 0)
+
+
 def test_memory_says_what_building_needs_and_how_much_is_unknown() -> None:
     text = "(float[10] x) => (y) { a = NonZero(x) y = Add(x, w) }"
     network = Subject(parse(text, w=np.ones(10, np.float32)), NANO, None, workspace_bytes=1000)

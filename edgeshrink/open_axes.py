@@ -34,7 +34,8 @@ class OpenAxes:
 
     A size is `batch` on the first axis, `size_1`, `size_2`... on others. Inputs whose ranges are equal on the
     same axis share it: they are mostly parts of the same samples, and what is to differ can be given another
-    range.
+    range. On different axes (a recurrent layer's state has its batch in the middle) equal ranges are shared
+    where torch finds that the network wants them equal.
 
     Attributes:
         named: Per argument, the name of each open axis.
@@ -80,6 +81,17 @@ class OpenAxes:
         bound = inspect.signature(module.forward).bind(*positional, **by_name)
         arguments: dict[str, Any] = pytree.tree_map(lambda tensor: made[id(tensor)], dict(bound.arguments))
         return arguments
+
+    def share(self, error: Exception) -> bool:
+        """Make one size of two that torch found to be always equal, where their ranges are; whether it did."""
+        equal = re.search(r"The values of (\w+) = \S+ and (\w+) = \S+ must always be equal", str(error))
+        kept, other = sorted(equal.groups(), key=lambda name: name != "batch") if equal else ("", "")
+        if kept == other or self.ranges.get(kept) is None or self.ranges.get(kept) != self.ranges.get(other):
+            return False
+        del self.ranges[other]
+        for axes in self.named.values():
+            axes.update({axis: kept for axis, name in axes.items() if name == other})
+        return True
 
     def refusal(self, error: Exception) -> InputError | None:
         """What torch found against an open axis, in the user's words; None for errors of another kind."""

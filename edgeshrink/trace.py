@@ -80,14 +80,17 @@ def _export(
 ) -> tuple[ir.Model, Literal["dynamo", "legacy"]]:
     """Export by torch's exporter, else by its legacy one, and say so in `told`.
 
-    A forward that sets `weight.data` (`replaced` names such weights) is for the legacy exporter alone: the
-    other dies of it, and the process with it.
+    Open sizes that torch finds to be equal are made one in `axes`. A forward that sets `weight.data`
+    (`replaced` names such weights) is for the legacy exporter alone: the other dies of it, and the process
+    with it.
     """
     try:
         if replaced:
             raise NotImplementedError(f"it cannot follow a forward that sets {replaced[0]}.data")
         return _export_dynamo(module, args, axes), "dynamo"
     except Exception as error:  # torch raises whatever the module and its own parts raise
+        if axes.share(error):
+            return _export(module, args, axes, replaced, told)
         if refusal := axes.refusal(error):
             raise refusal from error
         told.append(f"torch's exporter failed ({_reason(error)}); its legacy exporter was used.")

@@ -156,6 +156,21 @@ def test_equal_ranges_on_an_axis_are_one_size_and_others_are_not() -> None:
     assert shapes(two.model.graph.inputs)[0] == [4, 3, "size_2", "size_3"]
 
 
+def test_equal_ranges_on_different_axes_are_one_size_where_the_network_wants_them_equal() -> None:
+    class FromState(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru = nn.GRU(8, 16, batch_first=True)
+
+        def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            made, state = self.gru(x, state)
+            return made[:, -1], state
+
+    found = traced(FromState(), "x:1..4x5x8", "state:1x1..4x16")
+    assert shapes(found.model.graph.inputs) == [["batch", 5, 8], [1, "batch", 16]]
+    assert found.ranges == {"batch": SizeRange(1, 4, 4)}
+
+
 REFUSED = {
     "always equal": (Two, ["1..4x3x8x8", "2..4x3"], "must always be equal", "need equal ranges"),
     "a branch": (

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.device.test_python36 import python36
+from tests.device.processes import find_python36
 from tests.emulated_jetson import roots
 
 ROUNDS = 7
@@ -38,7 +38,7 @@ sys.stderr.write("PEAK %f %f\\n" % tuple(peaks))
 
 def run() -> list[dict[str, float | str]]:
     """Median seconds and peak MB of each command on an emulated Nano without TensorRT."""
-    python = python36() or sys.executable
+    python = find_python36() or sys.executable
     with tempfile.TemporaryDirectory() as folder:
         roots.write_root(Path(folder) / "root", "jetson-nano", "32.7.1")
         log = Path(folder) / "log"
@@ -65,7 +65,7 @@ def _measure(python: str, words: list[str], environment: dict[str, str]) -> dict
 
 def main() -> None:
     """Print the table."""
-    python = python36() or sys.executable
+    python = find_python36() or sys.executable
     version = subprocess.run([python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
     print(f"the device package under {version}, an emulated Nano without TensorRT")
     for row in run():

@@ -9,8 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.device.processes import find_python36
 from tests.device.tegrastats_lines import CAPTURED
-from tests.device.test_python36 import PACKAGE, python36
+from tests.device.test_python36 import PACKAGE
 
 LINES_A_DAY = 86400
 LIMIT_S, START_LIMIT_S, MEMORY_LIMIT_MB = 5.0, 0.5, 40.0
@@ -67,7 +68,7 @@ def start(python: str) -> tuple[float, float]:
 
 def main() -> None:
     """Print the table."""
-    for python in filter(None, (sys.executable, python36())):
+    for python in filter(None, (sys.executable, find_python36())):
         version = subprocess.run(
             [python, "--version"], capture_output=True, text=True, check=True
         ).stdout.strip()

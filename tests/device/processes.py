@@ -42,12 +42,17 @@ def gone(pid):
 
 
 @functools.lru_cache(maxsize=1)
-def python36():
-    """The path of a Python 3.6: EDGESHRINK_PYTHON36, or in PATH or pyenv. Without one the test is skipped."""
+def find_python36():
+    """The path of a Python 3.6, from EDGESHRINK_PYTHON36, PATH or pyenv; or None."""
     pyenv = Path(os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv")))
     candidates = [os.environ.get("EDGESHRINK_PYTHON36"), shutil.which("python3.6")]
     candidates += map(str, sorted(pyenv.glob("versions/3.6*/bin/python")))
     for candidate in filter(None, candidates):
         if run(candidate, "-c", "import sys; print(sys.version_info[:2])").stdout == "(3, 6)\n":
             return candidate
-    return pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")
+    return None
+
+
+def python36():
+    """The path of a Python 3.6; where there is none the test is skipped."""
+    return find_python36() or pytest.skip("no Python 3.6 found (EDGESHRINK_PYTHON36, PATH, pyenv)")

@@ -22,7 +22,7 @@ from edgeshrink_device.memory.proc import ProcMemory
 from tests.emulated_jetson.board import board
 
 from .emulated_helpers import VERSIONS, Quiet, convolution, enqueue, load, model_of, picture, reference
-from .engine_helpers import boards, files, refused_model, write_bundle
+from .engine_helpers import files, refused_model, write_bundle
 
 OLD = ("8.2", "8.6")
 SHAPES = {"min": [1, 3, 8, 8], "opt": [2, 3, 8, 8], "max": [4, 3, 8, 8]}
@@ -37,11 +37,6 @@ net (float[1, 4] x) => (float[1, 4] y) <float s = {0.1}, int8 z = {0}> {
 OTHER_SMS = (("6.1", False, True), ("7.2", True, True), ("8.7", True, True), ("6.2", True, False))
 FP16_SLOW, BOTH, NEITHER_KNOWN = (precision.Chip(*each) for each in (
     ("6.1", False, True), ("8.7", True, True), (None, None, None)))  # fmt: skip
-
-
-@pytest.fixture
-def on_board(tmp_path, monkeypatch):
-    yield from boards(tmp_path, monkeypatch)
 
 
 def as_bundle(tmp_path, *words, **options):

@@ -14,7 +14,7 @@ from edgeshrink_device.engines.cache import open_engine
 from edgeshrink_device.engines.key import Key, differences
 
 from .emulated_helpers import convolution
-from .engine_helpers import boards, files, forget, write_bundle
+from .engine_helpers import files, forget
 
 KEY = {
     "model_sha256": "a",
@@ -27,17 +27,6 @@ KEY = {
     "built_with": "python",
     "emulated": False,
 }
-
-
-@pytest.fixture
-def on_board(tmp_path, monkeypatch):
-    yield from boards(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def model(on_board, tmp_path):
-    on_board("8.2")
-    return str(write_bundle(tmp_path / "net.edge") / "model.onnx")
 
 
 def record_of(opened):

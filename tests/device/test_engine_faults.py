@@ -19,7 +19,7 @@ from edgeshrink_device.engines.lock import NAME, FolderLock
 
 from tests.emulated_jetson.board import board
 
-from .engine_helpers import boards, files, write_bundle
+from .engine_helpers import files, write_bundle
 from .processes import gone, wait_for
 
 LIMITED = """
@@ -29,17 +29,6 @@ from edgeshrink_device import main
 sys.exit(main(sys.argv[2:]))
 """
 SOON_S = 60
-
-
-@pytest.fixture
-def on_board(tmp_path, monkeypatch):
-    yield from boards(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def model(on_board, tmp_path):
-    on_board("8.2")
-    return str(write_bundle(tmp_path / "net.edge") / "model.onnx")
 
 
 @pytest.fixture

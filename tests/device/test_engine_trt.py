@@ -7,7 +7,6 @@ from edgeshrink_device import DeviceError
 from edgeshrink_device.engines import trt
 
 from .emulated_helpers import VERSIONS, load
-from .engine_helpers import boards
 
 HAS = {
     "8.2": (False, False, True, True, False),
@@ -16,11 +15,6 @@ HAS = {
     "10.16": (True, True, True, True, True),
     "11.4": (True, True, False, False, True),
 }
-
-
-@pytest.fixture
-def on_board(tmp_path, monkeypatch):
-    yield from boards(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -83,7 +83,7 @@ class OpenAxes:
         return arguments
 
     def share(self, error: Exception) -> bool:
-        """Make one size of two that torch found to be always equal, where their ranges are; whether it did."""
+        """Make one of two sizes that torch found to be equal, where their ranges are; whether it did."""
         equal = re.search(r"The values of (\w+) = \S+ and (\w+) = \S+ must always be equal", str(error))
         kept, other = sorted(equal.groups(), key=lambda name: name != "batch") if equal else ("", "")
         if kept == other or self.ranges.get(kept) is None or self.ranges.get(kept) != self.ranges.get(other):

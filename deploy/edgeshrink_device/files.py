@@ -97,13 +97,10 @@ def _paths(targets, output):
 
 
 def _unused(path, taken):
-    stem, end = path[: -len(".json")], ".json"
-    if stem.endswith(".profile"):
-        stem, end = stem[: -len(".profile")], ".profile.json"
     number, candidate = 1, path
     while candidate in taken:
         number += 1
-        candidate = "{}-{}{}".format(stem, number, end)
+        candidate = "{}-{}.json".format(path[: -len(".json")], number)
     return candidate
 
 

@@ -24,7 +24,7 @@ def find_targets(paths, device, samples=None, baseline=True):
 
     Args:
         paths: Bundle folders and model files.
-        device: Device name, part of a bundle's profile names.
+        device: Device name, part of the profiles' names.
         samples: Path of an .npz to use for all of them in place of the bundles' own.
         baseline: Whether a bundle's baseline.onnx is measured too.
 
@@ -35,14 +35,14 @@ def find_targets(paths, device, samples=None, baseline=True):
         raise _missing(samples)
     targets = []
     for path in paths:
-        found = _in_bundle(path, device, baseline) if os.path.isdir(path) else [_file(path)]
+        found = _in_bundle(path, device, baseline) if os.path.isdir(path) else [_file(path, device)]
         targets += [target._replace(samples=samples or target.samples) for target in found]
     if not targets:
         raise InputError("no model to measure")
     return targets
 
 
-def _file(path):
+def _file(path, device):
     if not os.path.exists(path):
         raise _missing(path)
     if os.path.getsize(path) == 0:
@@ -50,7 +50,7 @@ def _file(path):
     _require_no_checkpoint(path)
     file = os.path.basename(path)
     stem = os.path.splitext(file)[0]
-    return Target(path, file, None, ".", stem + ".profile.json")
+    return Target(path, file, None, ".", "profile-{}-{}.json".format(device, stem))
 
 
 def _require_no_checkpoint(path):
@@ -80,10 +80,9 @@ def _in_bundle(bundle, device, baseline):
 
 
 def _bundled(path, bundle, device, samples):
-    file = _file(path)
+    file = _file(path, device)
     name = "{}/{}".format(os.path.basename(os.path.abspath(bundle)), file.name)
-    output = "profile-{}-{}.json".format(device, os.path.splitext(file.name)[0])
-    return Target(path, name, samples, bundle, output)
+    return Target(path, name, samples, bundle, file.output)
 
 
 def _missing(path):

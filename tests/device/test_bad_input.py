@@ -78,7 +78,7 @@ def test_an_output_that_cannot_be_is_told_before_anything_is_measured(
     out, model, tmp_path, capsys, monkeypatch
 ):
     (tmp_path / "taken.json").write_text("kept")
-    (tmp_path / "model.profile.json").write_text("kept")
+    (tmp_path / "profile-cpu-model.json").write_text("kept")
     monkeypatch.setattr("edgeshrink_device.launches.run_launches", None)
     assert main("profile", model, "-o", out.format(tmp=tmp_path)) == 2
     assert (tmp_path / "taken.json").read_text() == "kept"

@@ -8,7 +8,7 @@ from edgeshrink_device.targets import Target, find_targets
 from .helpers import write_bundle, write_double
 
 
-def target(name="m.onnx", folder=".", output="m.profile.json"):
+def target(name="m.onnx", folder=".", output="profile-cpu-m.json"):
     return Target(name, name, None, folder, output)
 
 
@@ -33,7 +33,7 @@ def test_a_bundles_profiles_go_into_it_and_a_models_beside_the_caller(tmp_path, 
     assert plan_outputs(targets) == [
         "b.edge/profile-cpu-baseline.json",
         "b.edge/profile-cpu-model.json",
-        "m.profile.json",
+        "profile-cpu-m.json",
     ]
 
 
@@ -44,7 +44,7 @@ def test_a_bundle_is_named_after_its_folder_even_from_inside(tmp_path, monkeypat
 
 
 def test_the_same_model_twice_gets_two_files():
-    assert plan_outputs([target(), target()]) == ["m.profile.json", "m-2.profile.json"]
+    assert plan_outputs([target(), target()]) == ["profile-cpu-m.json", "profile-cpu-m-2.json"]
 
 
 def test_one_file_cannot_take_two_profiles(tmp_path):

@@ -192,8 +192,8 @@ def test_the_null_devices_table_says_emulated(nulls, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "slow.null EMULATED" in out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "fast.profile.json",
-        "slow.profile.json",
+        "profile-null-fast.json",
+        "profile-null-slow.json",
     ]
 
 

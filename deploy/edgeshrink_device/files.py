@@ -15,7 +15,8 @@ def plan_outputs(targets, output=None, force=False):
 
     Args:
         targets: The targets.
-        output: A file (it ends in .json) for a single target, or a folder; None for each target's own place.
+        output: A file (it ends in .json) for a single target, or a folder, where models of several bundles are
+            named after their bundles, too; None for each target's own place.
         force: Whether files that are there may be replaced.
 
     Returns:
@@ -91,9 +92,20 @@ def _paths(targets, output):
         return [output]
     paths = []
     for target in targets:
-        path = os.path.normpath(os.path.join(target.folder if output is None else output, target.output))
-        paths.append(_unused(path, paths))
+        path = os.path.join(target.folder, target.output)
+        if output is not None:
+            path = os.path.join(output, _collected(target, targets))
+        paths.append(_unused(os.path.normpath(path), paths))
     return paths
+
+
+def _collected(target, targets):
+    """The file name in a folder for all: models of several bundles bear the same, so the bundle's goes first."""
+    bundle, slash, _ = target.name.rpartition("/")
+    if not slash or len({each.folder for each in targets if each.output == target.output}) == 1:
+        return target.output
+    stem, end = os.path.splitext(bundle)
+    return "{}-{}".format(stem if end == ".edge" else bundle, target.output)
 
 
 def _unused(path, taken):

@@ -47,6 +47,22 @@ def test_the_same_model_twice_gets_two_files():
     assert plan_outputs([target(), target()]) == ["profile-cpu-m.json", "profile-cpu-m-2.json"]
 
 
+def test_profiles_of_several_bundles_in_one_folder_are_named_after_their_bundles(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.edge", "b.edge"):
+        write_bundle(tmp_path / name)
+    assert plan_outputs(find_targets(["a.edge", "b.edge"], "cpu"), "out") == [
+        "out/a-profile-cpu-baseline.json",
+        "out/a-profile-cpu-model.json",
+        "out/b-profile-cpu-baseline.json",
+        "out/b-profile-cpu-model.json",
+    ]
+    assert plan_outputs(find_targets(["a.edge"], "cpu"), "out") == [
+        "out/profile-cpu-baseline.json",
+        "out/profile-cpu-model.json",
+    ]
+
+
 def test_one_file_cannot_take_two_profiles(tmp_path):
     with pytest.raises(InputError, match="is one file, but 2 models are measured"):
         plan_outputs([target(), target()], str(tmp_path / "out.json"))

@@ -15,7 +15,7 @@ def plan_outputs(targets, output=None, force=False):
 
     Args:
         targets: The targets.
-        output: A file (it ends in .json) for a single target, or a folder, where models of several bundles are
+        output: A file (it ends in .json) for a single target, or a folder, where those of several bundles are
             named after their bundles, too; None for each target's own place.
         force: Whether files that are there may be replaced.
 
@@ -100,7 +100,7 @@ def _paths(targets, output):
 
 
 def _collected(target, targets):
-    """The file name in a folder for all: models of several bundles bear the same, so the bundle's goes first."""
+    """The file name in one folder for all: those of several bundles are alike, so the bundle's goes first."""
     bundle, slash, _ = target.name.rpartition("/")
     if not slash or len({each.folder for each in targets if each.output == target.output}) == 1:
         return target.output

@@ -68,6 +68,7 @@ def build(target, results, session):
             "gpu_reason": None if results.gpu_times_ms else opened["gpu_reason"],
         },
         "throughput_per_s": 1000.0 / summary["mean"],
+        **_samples_per_s(opened, 1000.0 / summary["mean"]),
         "memory_bytes": _memory(results, session.memory, opened),
         "energy_mj": energy.figures,
         "energy_reason": energy.reason,
@@ -85,6 +86,15 @@ def build(target, results, session):
         "warm_up": results.warm_ups,
         "histogram": stats.histogram(times),
         "blocks": results.blocks,
+    }
+
+
+def _samples_per_s(opened, inferences_per_s):
+    """An inference is one launch; how many samples that is, an open first size tells alone."""
+    fixed = "the size of the first axis is fixed: whether it counts samples is not known"
+    return {
+        "throughput_samples_per_s": opened["batch"] * inferences_per_s if opened["open_batch"] else None,
+        "throughput_samples_per_s_reason": None if opened["open_batch"] else fixed,
     }
 
 
@@ -131,6 +141,7 @@ def _model(target, opened):
         "bytes": os.path.getsize(target.path),
         "precision": "as exported",
         "batch": opened["batch"],
+        "shapes": opened["shapes"],
         "inputs": opened["inputs"],
         "outputs": opened["outputs"],
         "fed_with": opened["fed_with"],

@@ -44,8 +44,8 @@ class Measurement:
             options: What the runner's `make` takes.
 
         Returns:
-            `inputs`, `outputs`, `versions`, `parity`, `parity_reason`, `fed_with`, `batch` and what the
-            runner says of itself.
+            `inputs`, `outputs`, `shapes` (of what is fed, by input name), `versions`, `parity`,
+            `parity_reason`, `fed_with`, `batch` and what the runner says of itself.
         """
         self._runner = runner = RUNNERS.get(device).make(options)
         versions = runner.prepare()
@@ -62,11 +62,13 @@ class Measurement:
         return {
             "inputs": [spec.as_json() for spec in inputs],
             "outputs": [spec.as_json() for spec in outputs],
+            "shapes": {spec.name: list(feeds[0][spec.name].shape) for spec in inputs},
             "versions": versions,
             "parity": checked,
             "parity_reason": None if checked else "no samples with expected outputs were given",
             "fed_with": "samples" if arrays else "random numbers, seed {}".format(seed),
             "batch": batch,
+            "open_batch": runner.open_batch,
             "emulated": runner.emulated,
             "kind": runner.kind,
             "gpu_reason": runner.gpu_reason,

@@ -52,6 +52,7 @@ class Runner:
         gpu_seconds: A function that tells the seconds of GPU time of the last run, or None without a GPU.
         precision: What the model is computed in ("fp16"), or None: as in the file.
         most_checked: How many feeds parity is checked with at most, where running one takes long; or None.
+        open_batch: Whether the model, once loaded, leaves its first input's first size open.
     """
 
     emulated = False
@@ -64,6 +65,7 @@ class Runner:
     gpu_seconds = None
     precision = None
     most_checked = None
+    open_batch = False
 
     @classmethod
     def make(cls, options=None):

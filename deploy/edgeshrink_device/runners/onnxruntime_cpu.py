@@ -59,7 +59,9 @@ class OnnxRuntimeCpu(Runner):
             session = self._runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise _load_error(path, error) from error
-        inputs = at_opt([_spec(value, "input", path) for value in session.get_inputs()], path)
+        inputs = [_spec(value, "input", path) for value in session.get_inputs()]
+        self.open_batch = bool(inputs) and inputs[0].shape[:1] == (None,)
+        inputs = at_opt(inputs, path)
         outputs = [_spec(value, "output", path) for value in session.get_outputs()]
         names = [spec.name for spec in outputs]
         self.run = lambda feed: session.run(names, feed)

@@ -58,6 +58,10 @@ class EngineRunner(Runner):
         shapes = self._record["build"]["shapes"]
         return {name: tuple(shapes[name]["opt"]) for name in shapes}
 
+    def _has_open_batch(self, inputs):
+        shapes = self._record["build"]["shapes"].get(inputs[0].name) if inputs else None
+        return bool(shapes) and shapes["min"][:1] != shapes["max"][:1]
+
     def _nodes(self, path):
         from edgeshrink_device.engines.onnx_outline import read_outline
 
@@ -89,6 +93,7 @@ class TensorRtRunner(EngineRunner):
         self.emulated = self.emulated or session.emulated
         self.precision = _computed_in(self._record, path)
         self.run, self.gpu_seconds = session.run, session.gpu_seconds
+        self.open_batch = self._has_open_batch(session.inputs)
         return _specs(session.inputs), _specs(session.outputs)
 
     def about(self):
@@ -160,6 +165,7 @@ class TrtexecRunner(EngineRunner):
         inputs = [spec._replace(dtype=self._bound(spec.dtype)) for spec in types.inputs]
         inputs = [spec._replace(shape=sizes.get(spec.name, spec.shape)) for spec in inputs]
         self._outputs = types.outputs
+        self.open_batch = self._has_open_batch(inputs)
         return inputs, types.outputs
 
     def run(self, feed):

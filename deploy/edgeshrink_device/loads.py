@@ -1,8 +1,10 @@
 """Long loads, for meters that sample: idle, model A, idle, model B, idle."""
 
+import math
 import time
 from collections import namedtuple
 
+from edgeshrink_device.errors import InputError
 from edgeshrink_device.power import SampledSource
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "measure_loads",
     "pace_of",
     "plan_loads",
+    "require_long_enough",
 ]
 
 SHORTEST_LOAD_S = 10.0
@@ -64,6 +67,30 @@ class Loads:
         self.seconds, self.idle_s, self.launches = seconds, idle_s, tuple(launches)
 
 
+def require_long_enough(source, seconds):
+    """Let loads pass that a source can measure energy in.
+
+    Args:
+        source: The power source; started, it may tell its window, which then is held against `seconds`, too.
+        seconds: Load of each model in all, s; None and 0 pass.
+
+    Raises:
+        InputError: They are shorter than any load, or than what this source's window needs.
+    """
+    if not isinstance(source, SampledSource) or not seconds:
+        return
+    needed = SHORTEST_LOAD_S
+    if source.window_s is not None:
+        pace, count = pace_of(source.window_s, source.interval_s), _count(seconds)
+        stretches_s = math.ceil(STRETCHES / count) * pace.stretch_s
+        needed = max(needed, count * (pace.lead_s + stretches_s + pace.tail_s))
+    if seconds < needed:
+        raise InputError(
+            "loads of {:g} s are too short to measure energy with {}".format(seconds, source.name),
+            "Give --load-seconds {:.0f} or more, or 0 for no energy.".format(math.ceil(needed)),
+        )
+
+
 def plan_loads(source, seconds, launches):
     """Which loads to run.
 
@@ -73,16 +100,24 @@ def plan_loads(source, seconds, launches):
         source: The power source, started.
         seconds: Load of each model in all, s; None for what the source needs, 0 for none.
         launches: How many launches there are.
+
+    Raises:
+        InputError: See `require_long_enough`.
     """
+    require_long_enough(source, seconds)
     if not isinstance(source, SampledSource) or seconds == 0:
         return Loads()
     pace = pace_of(source.window_s, source.interval_s)
     if seconds is None:
         each = pace.lead_s + STRETCHES * pace.stretch_s + pace.tail_s
         seconds = LOADS * max(SHORTEST_LOAD_S, each)
-    count = LOADS if seconds >= LOADS * SHORTEST_LOAD_S else 1
+    count = _count(seconds)
     idle_s = pace.lead_s + max(IDLE_S, 2 * pace.idle_stretch_s) + pace.tail_s
     return Loads(seconds / count, idle_s, [0, launches - 1][-count:])
+
+
+def _count(seconds):
+    return LOADS if seconds >= LOADS * SHORTEST_LOAD_S else 1
 
 
 def measure_loads(workers, launch, loads, tell, look):

@@ -8,7 +8,7 @@ from edgeshrink_device import boards, machine, power
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.inference.preparing import EngineOptions, prepare, refuse
 from edgeshrink_device.launches import LAUNCHES, Device, run_launches
-from edgeshrink_device.loads import plan_loads
+from edgeshrink_device.loads import plan_loads, require_long_enough
 from edgeshrink_device.runners import RUNNERS, require_runner
 from edgeshrink_device.sampler import Sampler
 from edgeshrink_device.targets import find_targets
@@ -68,6 +68,7 @@ def profile_models(
     if not runs_engines:
         refuse(engines, device)
     metered = power.choose(power_source)
+    require_long_enough(metered[0], load_seconds)
     plan = {
         "id": uuid.uuid4().hex,
         "models": [target.name for target in targets],

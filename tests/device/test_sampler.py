@@ -2,7 +2,7 @@ import itertools
 import threading
 
 import pytest
-from edgeshrink_device import DeviceError, energy_sampled, loads, main, profile_models, sysroot
+from edgeshrink_device import DeviceError, InputError, energy_sampled, loads, main, profile_models, sysroot
 from edgeshrink_device.power import SOURCES, SampledSource
 from edgeshrink_device.sampler import Sampler
 
@@ -80,6 +80,25 @@ def test_a_counter_needs_no_loads_and_a_sampled_source_two_of_ten_seconds():
     assert loads.plan_loads(source, 12, 8).launches == (7,)
     source.window_s = None
     assert loads.plan_loads(source, None, 8).seconds == pytest.approx(1.15 + 5 * 2 + 1.15)
+
+
+def test_loads_too_short_to_measure_energy_in_are_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    SOURCES.entries()
+    monkeypatch.setitem(SOURCES._entries, "script", Script)
+    Script.name = "script"
+    words = ["profile", write_null(tmp_path / "a.null"), "--device", "null", "-o", str(tmp_path / "out.json")]
+    monkeypatch.setattr("edgeshrink_device.launches.run_launches", None)
+    assert main([*words, *QUICK_WORDS[:-1], "script", "--load-seconds", "3"]) == 2
+
+
+@pytest.mark.parametrize(("seconds", "window_s", "least"), [(3, None, 10), (9.9, 0.05, 10), (12, 1.5, 19)])
+def test_how_long_loads_must_be_follows_from_the_meters_window(seconds, window_s, least):
+    source = Script()
+    source.name, source.interval_s, source.window_s = "script", 0.1, window_s
+    with pytest.raises(InputError, match=f"loads of {seconds:g} s are too short") as caught:
+        loads.plan_loads(source, seconds, 8)
+    assert f"--load-seconds {least} or more" in caught.value.hint
+    loads.plan_loads(source, least, 8)
 
 
 @pytest.fixture

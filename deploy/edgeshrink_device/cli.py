@@ -4,6 +4,7 @@ import argparse
 import sys
 import traceback
 
+from edgeshrink_device import program
 from edgeshrink_device.commands import COMMANDS
 from edgeshrink_device.errors import DeviceError, InputError
 
@@ -12,19 +13,24 @@ __all__ = ["main"]
 INTERRUPTED = 130
 
 
-def main(argv=None, prog="edgeshrink_device"):
+def main(argv=None, prog=None):
     """Run one command.
 
     Args:
         argv: The words after the program's name; those of this process unless given.
-        prog: The program's name in the help.
+        prog: The words that start this program, for its usage and hints; found out unless given.
 
     Returns:
         The exit status: 0 done, 1 the work failed, 2 the call or the input is wrong, 130 interrupted.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    with program.called(prog):
+        return _run(words)
+
+
+def _run(words):
     try:
-        options = _parser(prog).parse_args(words)
+        options = _parser(program.words()).parse_args(words)
         return options.run(options)
     except SystemExit as stop:  # --help and --version
         return stop.code or 0

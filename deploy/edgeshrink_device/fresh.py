@@ -2,6 +2,8 @@
 
 import os
 
+from edgeshrink_device import program
+
 __all__ = ["boot"]
 
 BOOT = """
@@ -10,6 +12,8 @@ if sys.path and sys.path[0] == "":
     del sys.path[0]
 if {root!r} not in sys.path:
     sys.path.insert(0, {root!r})
+from edgeshrink_device import program
+program.call_it({program!r})
 from edgeshrink_device.{module} import main
 main({words})
 """
@@ -17,7 +21,8 @@ main({words})
 
 def boot(module, *words):
     """The text for `python -c` that calls the `main` of a module of this package with these words (texts)."""
-    return BOOT.format(root=_root(), module=module, words=", ".join(map(repr, words)))
+    arguments = ", ".join(map(repr, words))
+    return BOOT.format(root=_root(), program=program.words(), module=module, words=arguments)
 
 
 def _root():

@@ -30,7 +30,7 @@ def profile_shapes(model):
         return {each["name"]: each for each in inputs if {"min", "opt", "max"} <= set(each)}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            "{}: cannot be read: {}".format(path, error), "`edgeshrink export` writes it anew."
+            "{}: cannot be read: {}".format(path, error), "Copy the bundle again, or export it again."
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Profiles as a table for people."""
 
+from edgeshrink_device import program
 from edgeshrink_device.stats import ratio_interval
 from edgeshrink_device.text import aligned, megabytes
 
@@ -32,7 +33,7 @@ def describe(profiles, paths):
     lines += [*_notes(profiles), ""]
     lines += ["wrote {}".format(path) for path in paths]
     lines.append("FAIL: outputs differ from the samples" if failed else _passed(profiles))
-    lines.append("next: edgeshrink {}".format(_next(paths)))
+    lines.append("next: {}".format(_next(paths)))
     return lines
 
 
@@ -145,7 +146,7 @@ def _passed(profiles):
 
 
 def _next(paths):
-    return "compare {} {}".format(paths[0], paths[1] if len(paths) > 1 else "ANOTHER.profile.json")
+    return program.comparing(paths[0], paths[1] if len(paths) > 1 else "ANOTHER.profile.json")
 
 
 def _milliseconds(value):

@@ -45,7 +45,7 @@ def model(tmp_path):
         (["profile", "{tmp}/model.onnx", "--seconds", "nan"], "seconds must be at least 0, not nan"),
         (
             ["profile", "{tmp}/model.onnx", "--runs", "many"],
-            "invalid int value: 'many'.\nSee: edgeshrink_device",
+            "invalid int value: 'many'.\nSee: ",
         ),
         (["profile"], "the following arguments are required"),
         (["profil"], "invalid choice: 'profil'"),

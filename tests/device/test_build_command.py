@@ -23,6 +23,9 @@ print([name for name in ("numpy", "tensorrt", "mmap") if name in sys.modules], f
 """
 
 
+MODULE = f"{sys.executable} -m edgeshrink_device"
+
+
 @pytest.fixture
 def made(tmp_path):
     return board(tmp_path, tensorrt="8.2", cudart=False)
@@ -40,7 +43,7 @@ def test_the_table_says_emulated_what_was_built_and_what_to_do_next(version, tmp
     assert " EMULATED " in lines[1]
     assert built in lines[1].split()
     assert any(line.startswith(f"built {bundle}/engines/model-{built}-") for line in lines)
-    assert lines[-2:] == ["PASS", f"next: edgeshrink profile {bundle} --device jetson"]
+    assert lines[-2:] == ["PASS", f"next: {MODULE} profile {bundle} --device jetson"]
     assert files(bundle / "engines") == [f"model-{built}.engine", f"model-{built}.json", "timing.cache"]
 
 
@@ -56,8 +59,8 @@ def test_the_next_command_measures_the_engines_just_built(made, tmp_path):
     options = ["--precision", "fp32", "--engines", kept, "--workspace", "64"]
     said = made.device("build", bundle, *options).stdout.splitlines()[-1]
     words = shlex.split(said)
-    assert words[:2] == ["next:", "edgeshrink"]
-    assert words[2:] == ["profile", *map(str, [bundle, "--device", "jetson", *options])]
+    assert words[:4] == ["next:", *MODULE.split()]
+    assert words[4:] == ["profile", *map(str, [bundle, "--device", "jetson", *options])]
 
 
 def test_the_device_may_be_named_as_for_profile(made, tmp_path):

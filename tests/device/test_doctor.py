@@ -70,7 +70,7 @@ def test_the_table_says_emulated_first_and_what_to_do_last(made):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("EMULATED")
     assert "Jetson Nano (p3448-0000), L4T 32.7.1, JetPack 4.6.1" in lines[2]
-    assert lines[-2:] == ["PASS", "next: edgeshrink build BUNDLE"]
+    assert lines[-2:] == ["PASS", f"next: {sys.executable} -m edgeshrink_device build BUNDLE"]
 
 
 def test_the_meter_is_named_with_its_rails_and_why_it_was_taken(made):
@@ -261,7 +261,7 @@ def test_a_pc_is_ready_where_it_can_profile_on_its_cpu(capsys):
     assert (done.stderr, done.returncode) == ("", 0)
     lines = done.stdout.splitlines()
     assert lines[0].startswith("not needed  board         no Jetson: ")
-    assert lines[-2:] == ["PASS", "next: edgeshrink profile BUNDLE"]
+    assert lines[-2:] == ["PASS", f"next: {sys.executable} -m edgeshrink_device profile BUNDLE"]
     assert "EMULATED" not in done.stdout
 
 

@@ -184,7 +184,7 @@ def test_an_emulated_engine_is_no_real_one(model):
 def test_it_can_be_built_again_on_demand_and_not_be_built_at_all(model):
     with pytest.raises(DeviceError, match="no engine that fits: there was none yet") as caught:
         open_engine(model, build=False)
-    assert "edgeshrink build" in caught.value.hint
+    assert "edgeshrink_device build" in caught.value.hint
     assert open_engine(model).built
     assert open_engine(model, force=True).why == "it was asked for"
     assert not open_engine(model, build=False).built

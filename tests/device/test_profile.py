@@ -155,7 +155,7 @@ def test_a_bundle_is_measured_beside_its_baseline_and_checked(tmp_path, capsys):
         assert document["device"]["threads"] == 1
     assert "b.edge/model.onnx is " in out
     assert "\nPASS\n" in out
-    assert "next: edgeshrink compare" in out
+    assert "there: edgeshrink compare" in out
     assert "EMULATED" not in out
 
 

@@ -134,7 +134,7 @@ def test_an_engine_of_another_tensorrt_is_refused_in_its_words(on_board):
     data = built(load("10.16"))
     with pytest.raises(DeviceError, match="Version tag does not match") as caught:
         Session(data, "model.onnx", {})
-    assert "edgeshrink build model.onnx --force" in caught.value.hint
+    assert "edgeshrink_device build model.onnx --force" in caught.value.hint
 
 
 def test_a_damaged_engine_is_refused(on_board):

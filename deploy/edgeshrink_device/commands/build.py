@@ -1,9 +1,8 @@
 """`build`: the TensorRT engines of bundles and models, for this board."""
 
 import os
-import shlex
 
-from edgeshrink_device import boards
+from edgeshrink_device import boards, program
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.files import dumps
 from edgeshrink_device.targets import find_targets
@@ -78,7 +77,7 @@ def _check_device(name):
     if not RUNNERS.get(name).runs_engines:
         raise InputError(
             "--device {} runs models as they are: no engine is built for it".format(name),
-            "Measure them: edgeshrink profile BUNDLE --device {}".format(name),
+            "Measure them: {}".format(program.command("profile", "BUNDLE", "--device", name)),
         )
 
 
@@ -113,7 +112,7 @@ def _describe(opened, refused, options):
         lines += [*aligned([HEADINGS, *map(_row, opened)]), "", *_notes(opened), ""]
     lines.append("FAIL: TensorRT refuses {} of the models".format(len(refused)) if refused else "PASS")
     if not refused:
-        lines.append("next: edgeshrink " + " ".join(map(shlex.quote, _next(options))))
+        lines.append("next: " + program.command(*_next(options)))
     return lines
 
 

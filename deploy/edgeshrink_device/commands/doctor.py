@@ -2,7 +2,7 @@
 
 import sys
 
-from edgeshrink_device import boards, doctor
+from edgeshrink_device import boards, doctor, program
 from edgeshrink_device.files import dumps
 
 __all__ = ["add"]
@@ -74,7 +74,7 @@ def _describe(checks, can, emulated, ok, jetson):
             lines.append("{}: {}".format(word, ", ".join(told)))
     lines.append(_verdict(checks, ok, jetson))
     if ok:
-        lines.append("next: edgeshrink {}".format("build BUNDLE" if jetson else "profile BUNDLE"))
+        lines.append("next: " + program.command("build" if jetson else "profile", "BUNDLE"))
     return lines
 
 

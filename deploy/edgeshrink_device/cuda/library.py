@@ -8,7 +8,7 @@ one is taken.
 import ctypes
 import glob
 
-from edgeshrink_device import sysroot
+from edgeshrink_device import program, sysroot
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["Cudart", "is_there", "load"]
@@ -22,7 +22,7 @@ FOLDERS = (
     "/usr/lib/*-linux-gnu",
 )
 NEAR_LIBRARY = "Add its folder to LD_LIBRARY_PATH (on a Jetson /usr/local/cuda/lib64), or install PyCUDA."
-NEAR_DEVICE = "In a container, start it with --runtime nvidia; `edgeshrink doctor` looks at the rest."
+NEAR_DEVICE = "In a container, start it with --runtime nvidia; `{}` looks at the rest."
 
 _address, _size, _number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 _to = ctypes.POINTER
@@ -137,7 +137,9 @@ def load():
             return cudart
         refused = refused or "{}: {}".format(path, cudart.text(status) if status else "no GPU")
     if refused:
-        raise DeviceError("CUDA finds no GPU: {}".format(refused), NEAR_DEVICE)
+        raise DeviceError(
+            "CUDA finds no GPU: {}".format(refused), NEAR_DEVICE.format(program.command("doctor"))
+        )
     raise DeviceError("neither PyCUDA nor CUDA's runtime library (libcudart) is found", NEAR_LIBRARY)
 
 

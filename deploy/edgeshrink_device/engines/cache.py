@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections import namedtuple
 
+from edgeshrink_device import program
 from edgeshrink_device.engines import folder as kept
 from edgeshrink_device.engines.key import differences
 from edgeshrink_device.errors import DeviceError
@@ -68,7 +69,8 @@ def open_engine(
         return found
     if not build:
         raise DeviceError(
-            "{}: no engine that fits: {}".format(model, why), "Build one: edgeshrink build {}".format(model)
+            "{}: no engine that fits: {}".format(model, why),
+            "Build one: {}".format(program.command("build", model)),
         )
     return making.make(plan, why, force, progress)
 

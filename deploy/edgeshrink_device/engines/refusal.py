@@ -10,7 +10,8 @@ from edgeshrink_device.errors import DeviceError
 __all__ = ["BuildError", "of_lines", "of_parser", "refused_by_builder"]
 
 AGAIN = (
-    "Export it for this board: edgeshrink export CHECKPOINT --device NAME (edgeshrink devices lists them)."
+    "Where edgeshrink is installed, export it for this board: edgeshrink export CHECKPOINT --device NAME"
+    " (edgeshrink devices lists them)."
 )
 ADVICE = (
     ("allowzero", "This TensorRT wants Reshape to say allowzero = 0. " + AGAIN),

@@ -7,7 +7,7 @@ and, where enqueueing them takes longer than running them (small networks on slo
 
 from collections import namedtuple
 
-from edgeshrink_device import cuda
+from edgeshrink_device import cuda, program
 from edgeshrink_device.engines import trt as tensorrt
 from edgeshrink_device.errors import DeviceError, InputError
 from edgeshrink_device.inference.tensors import adapter_of
@@ -15,8 +15,6 @@ from edgeshrink_device.inference.tensors import adapter_of
 __all__ = ["Session"]
 
 _Buffer = namedtuple("_Buffer", ["name", "host", "address"])
-
-AGAIN = "Build it again: edgeshrink build {} --force"
 
 
 class Session:
@@ -122,7 +120,7 @@ class Session:
         if self._engine is None:
             raise DeviceError(
                 "{}: TensorRT does not load its engine: {}".format(self._model, self._said()),
-                AGAIN.format(self._model),
+                _again(self._model),
             )
         self.context_bytes = tensorrt.context_bytes(self._engine)
         self._context = self._engine.create_execution_context()
@@ -151,7 +149,7 @@ class Session:
                         "{}: the engine does not take input '{}' as {}: {}".format(
                             self._model, tensor.name, sizes, self._said()
                         ),
-                        AGAIN.format(self._model),
+                        _again(self._model),
                     )
         fitted = [tensor._replace(shape=self._adapter.shape(tensor.name)) for tensor in tensors]
         for tensor in fitted:
@@ -202,3 +200,7 @@ class Session:
     def _said(self):
         errors, _ = self._log.take()
         return "; ".join(errors) or "it gives no reason"
+
+
+def _again(model):
+    return "Build it again: {}".format(program.command("build", model, "--force"))

@@ -12,6 +12,7 @@ import os
 import re
 import tempfile
 
+from edgeshrink_device import program
 from edgeshrink_device.engines.trt import tidy
 from edgeshrink_device.engines.trtexec import LINE, quoted, running, shapes_of
 from edgeshrink_device.errors import DeviceError
@@ -160,5 +161,5 @@ def _run(words):
     ended = "{} {}".format("signal" if status < 0 else "exit status", abs(status))
     raise DeviceError(
         "trtexec does not run the engine: {}".format("; ".join(dict.fromkeys(errors)) or ended),
-        "Build it again: edgeshrink build MODEL --force",
+        "Build it again: {}".format(program.command("build", "MODEL", "--force")),
     )

@@ -1,7 +1,7 @@
 """What must be known of an ONNX file before TensorRT reads it, without onnx, which the boards do not have.
 
 Read straight from the protobuf encoding, weights skipped, so that a file of gigabytes costs no memory. Field
-numbers: onnx.proto (ModelProto, GraphProto, NodeProto, ValueInfoProto, TensorProto).
+numbers: onnx.proto (ModelProto, GraphProto, NodeProto, AttributeProto, ValueInfoProto, TensorProto).
 """
 
 import hashlib
@@ -25,13 +25,25 @@ __all__ = [
 
 Outline = namedtuple("Outline", ["nodes", "inputs", "external"])
 Outline.__doc__ = """Of a model: its graph's `Node`s, its `Input`s without the weights among them, and the
-names of the files beside it that hold its weights."""
+names of the files beside it that hold its weights, those of branches and loops, too."""
 Node = namedtuple("Node", ["name", "operator", "domain", "module"])
 Node.__doc__ = """One node; module is the torch module that its weight's name tells, or empty."""
 Input = namedtuple("Input", ["name", "shape"])
 Input.__doc__ = """One input; its shape has None where a size is open."""
 
 QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
+HOLDS = {  # message: {field number: message in it}, for all on the way to a tensor
+    "model": {7: "graph", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {
+        **dict.fromkeys((5, 10), "tensor"),
+        **dict.fromkeys((6, 11), "graph"),
+        **dict.fromkeys((22, 23), "sparse tensor"),
+    },
+    "sparse tensor": {1: "tensor", 2: "tensor"},
+}
 
 
 def read_outline(path):
@@ -89,22 +101,36 @@ def _outline(data):
     graphs = [span for number, span in fields(data, 0, len(data)) if number == 7]
     if not graphs:
         raise ValueError("it holds no graph")
-    nodes, values, weights, external = [], [], set(), set()
+    nodes, values, weights = [], [], set()
     for number, span in fields(data, *graphs[-1]):
         if number == 1:
             nodes.append(span)
         elif number == 5:
-            name, locations = _tensor(data, span)
-            weights.add(name)
-            external.update(locations)
+            weights.add(_tensor(data, span)[0])
         elif number == 11:
             name, _, shape = value_of(data, span)
             values.append(Input(name, shape))
     return Outline(
         [_node(data, span, weights) for span in nodes],
         [value for value in values if value.name not in weights],
-        sorted(external),
+        sorted(_external(data)),
     )
+
+
+def _external(data):
+    """The files that hold tensors of a model, wherever in it they stand.
+
+    Not by recursion, whose depth the file would decide.
+    """
+    waiting, locations = [("model", (0, len(data)))], set()
+    while waiting:
+        message, span = waiting.pop()
+        if message == "tensor":
+            locations.update(_tensor(data, span)[1])
+            continue
+        parts = HOLDS[message]
+        waiting += [(parts[number], part) for number, part in fields(data, *span) if number in parts]
+    return locations
 
 
 def fields(data, start, end):

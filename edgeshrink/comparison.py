@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from math import exp, hypot, log
 from typing import Any
 
 from edgeshrink.errors import InputError
+from edgeshrink.stored_profile import Profile
 
-__all__ = ["compare", "read_profile"]
+__all__ = ["compare"]
 
-Profile = dict[str, Any]
-
-_NEEDED = (
-    "emulated",
-    "device.name",
-    "model.name",
-    "memory_bytes.process_peak",
-    *(f"latency_ms.end_to_end.{key}" for key in ("times_ms", "median", "p90", "p99")),
+_CONDITIONS = (
+    *("name", "cores_usable", "governor", "power_mode", "clocks_locked", "runner", "through", "cuda_graph"),
+    *("threads", "software"),
 )
-
-_CONDITIONS = ("name", "cores_usable", "governor", "power_mode", "runner", "threads", "software")
-
-
-def read_profile(path: Path) -> Profile:
-    """Read a profile.json.
-
-    Raises:
-        InputError: The file is missing, no JSON, no profile, or of another schema version.
-    """
-    hint = "`edgeshrink profile MODEL.onnx` writes one."
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", hint) from error
-    except ValueError as error:
-        raise InputError(f"{path} is no JSON file: {error}.", hint) from error
-    if not _holds(document, "schema_version"):
-        raise InputError(f"{path} is no profile: it has no schema_version.", hint)
-    if document["schema_version"] != 1:
-        raise InputError(
-            f"{path} has schema version {document['schema_version']}; this edgeshrink reads version 1.",
-            "Measure again with this edgeshrink, or compare with the one that measured.",
-        )
-    missing = [key for key in _NEEDED if not _holds(document, key)]
-    if missing:
-        raise InputError(f"{path} is no profile: it has no {', '.join(missing)}.", hint)
-    return document  # type: ignore[no-any-return]
-
-
-def _holds(document: Any, key: str) -> bool:
-    """Whether a document has what `a.b.c` names."""
-    for word in key.split("."):
-        if not isinstance(document, dict) or word not in document:
-            return False
-        document = document[word]
-    return True
 
 
 def compare(before: Profile, after: Profile) -> dict[str, Any]:
@@ -64,7 +22,8 @@ def compare(before: Profile, after: Profile) -> dict[str, Any]:
     Returns:
         `models` (both), `emulated` (whether any figure comes from a simulated board), `rows` (each with
         `figure`, `unit`, `before`, `after`, `ratio` before / after and its `ci95`; what was not measured is
-        None, with a `reason`), `method` of the intervals, and `warnings`.
+        None, with a `reason`), `method` of the latencies' intervals, `other_machine` (whether they were
+        measured on two), and `warnings`.
 
     Raises:
         InputError: A profile holds no times.
@@ -83,9 +42,10 @@ def compare(before: Profile, after: Profile) -> dict[str, Any]:
             *_latency_rows(before, after, latency),
             *_gpu_rows(before, after),
             *_memory_rows(before, after),
-            _energy_row(before, after),
+            *_energy_rows(before, after),
         ],
         "method": latency["method"],
+        "other_machine": before["device"]["name"] != after["device"]["name"],
         "warnings": _warnings(before, after),
     }
 
@@ -135,29 +95,96 @@ def _memory_rows(before: Profile, after: Profile) -> list[dict[str, Any]]:
     return rows
 
 
-def _energy_row(before: Profile, after: Profile) -> dict[str, Any]:
-    energies = [profile.get("energy_mj") for profile in (before, after)]
-    if None in energies:
-        reasons = {profile["energy_reason"] for profile in (before, after) if profile.get("energy_reason")}
-        return _row(
-            "energy per inference", "mJ", None, None, reason="; ".join(sorted(reasons)) or "not measured"
-        )
-    a, b = (energy["total"]["mean"] for energy in energies)  # type: ignore[index]
-    return _row("energy per inference", "mJ", a, b)
+def _energy_rows(before: Profile, after: Profile) -> list[dict[str, Any]]:
+    rows = [_energy_row("energy per inference", "total", before, after)]
+    above = [(profile.get("energy_mj") or {}).get("above_idle") for profile in (before, after)]
+    if any(above):
+        rows.append(_energy_row("of that, above idle", "above_idle", before, after))
+    return rows
+
+
+def _energy_row(figure: str, key: str, before: Profile, after: Profile) -> dict[str, Any]:
+    a, b = ((profile.get("energy_mj") or {}).get(key) or {} for profile in (before, after))
+    row = _row(figure, "mJ", a.get("mean"), b.get("mean"))
+    covers = [(profile.get("energy_mj") or {}).get("covers") for profile in (before, after)]
+    if a and b and covers[0] != covers[1]:
+        return row | {"ratio": None, "reason": f"the meters cover {covers[0]} before, and {covers[1]} after"}
+    if a and b:
+        return row | {"ratio": row["ratio"] if b["mean"] > 0 else None, "ci95": _ratio_of_intervals(a, b)}
+    reasons = {
+        profile["model"]["name"]: profile.get("energy_reason") or "not measured"
+        for profile, there in ((before, a), (after, b))
+        if not there
+    }
+    told = set(reasons.values())
+    text = told.pop() if len(reasons) == 2 and len(told) == 1 else "; ".join(map(": ".join, reasons.items()))
+    return row | {"reason": text}
+
+
+def _ratio_of_intervals(a: dict[str, Any], b: dict[str, Any]) -> list[float] | None:
+    """The 95% interval of a ratio of two means measured apart, of their own intervals.
+
+    On the logarithms, each side's distance is the root of the sum of squares of the two that make it: the
+    method of variance estimates recovery (Zou and Donner, Statistics in Medicine 27, 2008).
+    """
+    if min(a["ci95"][0], b["ci95"][0]) <= 0:
+        return None
+    (a_low, a_high), (b_low, b_high) = a["ci95"], b["ci95"]
+    ratio = log(a["mean"] / b["mean"])
+    down = hypot(log(a["mean"] / a_low), log(b_high / b["mean"]))
+    up = hypot(log(a_high / a["mean"]), log(b["mean"] / b_low))
+    return [exp(ratio - down), exp(ratio + up)]
 
 
 def _warnings(before: Profile, after: Profile) -> list[str]:
-    found = []
+    return [*_conditions(before, after), *_works(before, after), *_own_warnings(before, after)]
+
+
+def _conditions(before: Profile, after: Profile) -> list[str]:
+    """What differed around the two."""
+    machines = [profile["device"]["name"] for profile in (before, after)]
     differing = [key for key in _CONDITIONS if before["device"].get(key) != after["device"].get(key)]
+    if machines[0] != machines[1]:
+        return [f"two machines: {machines[0]} before, {machines[1]} after"]
+    throttled = [(profile.get("thermal") or {}).get("throttled") for profile in (before, after)]
+    if throttled[0] != throttled[1]:
+        differing.append("throttled")
     if differing:
-        found.append(f"the two were not measured under the same conditions: {', '.join(differing)} differ")
-    if any(before["model"].get(key) != after["model"].get(key) for key in ("batch", "inputs", "outputs")):
+        return [f"the two were not measured under the same conditions: {', '.join(differing)} differ"]
+    if _session(before) != _session(after):
+        return ["the two were measured one after the other, not in turns: what changed meanwhile counts, too"]
+    return []
+
+
+def _session(profile: Profile) -> str | None:
+    return (profile.get("session") or {}).get("id")
+
+
+def _works(before: Profile, after: Profile) -> list[str]:
+    """What differed in the work that was measured."""
+    found = []
+    a, b = before["model"], after["model"]
+    if any(a.get(key) != b.get(key) for key in ("batch", "inputs", "outputs")):
         found.append("the two take other inputs, batches or outputs: their figures are not of the same work")
+    if a.get("computed_in") != b.get("computed_in"):
+        found.append(f"computed in {a.get('computed_in')} before and in {b.get('computed_in')} after")
+    if a.get("file") == "model.onnx" and b.get("file") == "baseline.onnx":
+        found.append(f"the second is a bundle's baseline ({b['name']}): the two may be the wrong way round")
+    return found
+
+
+def _own_warnings(before: Profile, after: Profile) -> list[str]:
+    """What was remarked on when each was measured; of what holds for both, once."""
+    found = []
     for name, profile in (("before", before), ("after", after)):
         parity = profile.get("parity")
         if parity and not parity["ok"]:
             found.append(
                 f"the outputs of {profile['model']['name']} ({name}) were wrong when it was measured"
             )
-        found += [f"{profile['model']['name']}: {warning}" for warning in profile.get("warnings", [])]
+    told = [profile.get("warnings") or [] for profile in (before, after)]
+    both = [warning for warning in told[0] if warning in told[1]]
+    found += [f"both: {warning}" for warning in both]
+    for profile, warnings in zip((before, after), told, strict=True):
+        found += [f"{profile['model']['name']}: {warning}" for warning in warnings if warning not in both]
     return list(dict.fromkeys(found))

@@ -10,12 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LADDER = (
-    {"byte_sizes", "errors", "digest", "logs", "onnx_bytes", "protobuf", "zip_faults"},
+    {"byte_sizes", "profile_form", "errors", "digest", "logs", "onnx_bytes", "protobuf", "zip_faults"},
     {"graph", "cost", "devices", "parsers", "machine", "npz", "inputs", "dendrites"}
     | {"open_axes", "signature"},
     {"checkpoint", "onnx_guard", "onnx_reader", "trace", "bake", "lower", "lint", "verify"}
     | {"bundle", "device_form", "manifest", "proof"},
-    {"loading", "pipeline", "inspection", "comparison", "zoo"},
+    {"loading", "pipeline", "inspection", "comparison", "stored_profile", "zoo"},
     {"report"},
     {"cli"},
 )

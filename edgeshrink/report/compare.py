@@ -17,14 +17,24 @@ def print_comparison(console: Console, comparison: Mapping[str, Any]) -> None:
     """Print the figures of two profiles and their ratios; what was not measured says why."""
     word = " EMULATED" if comparison["emulated"] else ""
     for side in ("before", "after"):
-        console.print(f"{side + ':':<8}{comparison['models'][side]['name']}", soft_wrap=True)
+        console.print(f"{side + ':':<8}{_model_text(comparison['models'][side])}", soft_wrap=True)
     table = plain_table(f"\nBefore and after{word}", "", right=("before", "after", "before / after"))
     for row in comparison["rows"]:
         table.add_row(*figure_cells(row))
     console.print(table)
     print_reasons(console, comparison["rows"])
-    console.print(_verdict(comparison["rows"][0]), end="")
-    console.print(f"\nintervals: 95%, {comparison['method']}")
+    if not comparison["other_machine"]:
+        console.print(_verdict(comparison["rows"][0]), end="")
+    energy = any(row["unit"] == "mJ" and row["ci95"] for row in comparison["rows"])
+    more = "; of energies, of the intervals of both" if energy else ""
+    console.print(f"\nintervals: 95%, {comparison['method']}{more}", soft_wrap=True)
+
+
+def _model_text(model: Mapping[str, Any]) -> str:
+    """A model's name, what its engine computes in, and the batch where that is not 1."""
+    facts = [model["computed_in"]] if model.get("computed_in") else []
+    facts += [f"batch {model['batch']}"] if model.get("batch", 1) not in (1, None) else []
+    return f"{model['name']} ({', '.join(facts)})" if facts else str(model["name"])
 
 
 def _verdict(latency: Mapping[str, Any]) -> str:

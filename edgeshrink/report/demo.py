@@ -8,10 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from edgeshrink.comparison import compare, read_profile
+from edgeshrink.comparison import compare
 from edgeshrink.report.changes import cost_rows
 from edgeshrink.report.compare import figure_cells, print_reasons
 from edgeshrink.report.table import plain_table
+from edgeshrink.stored_profile import read_profile
 
 __all__ = ["demo_summary", "print_demo"]
 

@@ -53,6 +53,96 @@ def test_other_conditions_are_pointed_out(run, profiles, tmp_path):
     assert "threads differ" in run("compare", profiles[1], tmp_path / "other.json").err
 
 
+def changed(path, folder, **changes):
+    """A copy of a profile with other entries: of "model.batch" by `model__batch`."""
+    document = json.loads(path.read_text())
+    for name, value in changes.items():
+        *way, last = name.split("__")
+        place = document
+        for word in way:
+            place = place[word]
+        place[last] = value
+    copy = folder / f"changed-{path.name}"
+    copy.write_text(json.dumps(document))
+    return copy
+
+
+def energy(mean, low, high, above=None):
+    above_idle = {"mean": above, "ci95": [above * 0.9, above * 1.1]} if above else None
+    return {"total": {"mean": mean, "ci95": [low, high]}, "above_idle": above_idle}
+
+
+def test_a_bundle_is_compared_by_its_two_profiles(run, profiles, bundle):
+    for path in profiles:
+        (bundle / path.name).write_text(path.read_text())
+    whole, named = run("compare", bundle, "--json"), run("compare", *profiles, "--json")
+    assert whole.json == named.json
+
+
+def test_a_bundle_without_profiles_or_with_those_of_two_devices_says_what_to_do(run, profiles, bundle):
+    result = run("compare", bundle)
+    assert (result.status, result.err.count("edgeshrink profile")) == (2, 1)
+    for path in profiles:
+        (bundle / path.name).write_text(path.read_text())
+        (bundle / path.name.replace("cpu", "jetson")).write_text(path.read_text())
+    result = run("compare", bundle)
+    assert result.status == 2
+    assert "several devices: cpu, jetson" in result.err
+
+
+def test_one_profile_is_not_enough_and_a_bundle_is_no_profile(run, profiles, bundle):
+    assert "takes two profiles" in run("compare", profiles[0]).err
+    assert "is a folder" in run("compare", bundle, profiles[0]).err
+    assert "is a bundle's manifest" in run("compare", bundle / "manifest.json", profiles[0]).err
+
+
+def test_a_ratio_of_energies_has_an_interval_of_both(run, profiles, tmp_path):
+    a = changed(profiles[0], tmp_path, energy_mj=energy(30, 29, 31, above=20), energy_reason=None)
+    b = changed(profiles[1], tmp_path, energy_mj=energy(20, 19, 21, above=10), energy_reason=None)
+    rows = {row["figure"]: row for row in run("compare", a, b, "--json").json["rows"]}
+    total, above = rows["energy per inference"], rows["of that, above idle"]
+    assert (total["ratio"], above["ratio"]) == (1.5, 2)
+    # By hand: 1.5 exp(-sqrt(ln(30/29)^2 + ln(21/20)^2)) and 1.5 exp(sqrt(ln(31/30)^2 + ln(20/19)^2))
+    assert total["ci95"] == pytest.approx([1.4135, 1.5942], abs=1e-4)
+    assert "above idle" in run("compare", a, b).out
+
+
+def test_an_energy_that_one_side_lacks_is_shown_for_the_other_with_the_reason(run, profiles, tmp_path):
+    a = changed(profiles[0], tmp_path, energy_mj=energy(30, 29, 31), energy_reason=None)
+    b = changed(profiles[1], tmp_path, energy_mj=None, energy_reason="the meter fell silent")
+    row = next(row for row in run("compare", a, b, "--json").json["rows"] if "energy" in row["figure"])
+    assert (row["before"], row["after"], row["ratio"]) == (30, None, None)
+    assert row["reason"].endswith("model.onnx: the meter fell silent")
+
+
+def test_other_precisions_are_named(run, profiles, tmp_path):
+    a = changed(profiles[0], tmp_path, model__computed_in="fp32")
+    b = changed(profiles[1], tmp_path, model__computed_in="fp16")
+    result = run("compare", a, b)
+    assert "computed in fp32 before and in fp16 after" in result.err
+    assert "baseline.onnx (fp32)" in result.out
+
+
+def test_two_machines_are_named_and_no_verdict_is_given(run, profiles, tmp_path):
+    result = run("compare", profiles[1], changed(profiles[0], tmp_path, device__name="Jetson Nano"))
+    assert "two machines: " in result.err
+    assert "Jetson Nano after" in result.err
+    assert "SLOWER" not in result.out
+    assert "NO DIFFERENCE" not in result.out
+
+
+def test_the_wrong_way_round_and_runs_of_two_sessions_are_remarked_on(run, profiles, tmp_path):
+    assert "the wrong way round" in run("compare", profiles[1], profiles[0]).err
+    other = changed(profiles[1], tmp_path, session__id="another")
+    assert "not in turns" in run("compare", profiles[0], other).err
+    assert "not in turns" not in run("compare", *profiles).err
+
+
+def test_a_warning_of_both_is_said_once(run, profiles, tmp_path):
+    pair = [changed(path, tmp_path, warnings=["it was warm"]) for path in profiles]
+    assert run("compare", *pair).err.count("it was warm") == 1
+
+
 NO_FIGURES = {
     "schema_version": 1,
     "emulated": False,

@@ -11,7 +11,7 @@ from edgeshrink.report.compare import print_comparison
 def printed(ratio: float, low: float, high: float) -> str:
     latency = {"figure": "median latency", "unit": "ms", "before": ratio, "after": 1.0}
     models = {"before": {"name": "a"}, "after": {"name": "b"}}
-    comparison = {"emulated": False, "models": models, "method": "bootstrap"}
+    comparison = {"emulated": False, "models": models, "method": "bootstrap", "other_machine": False}
     console = Console(width=100)
     with console.capture() as captured:
         print_comparison(console, {**comparison, "rows": [{**latency, "ratio": ratio, "ci95": [low, high]}]})

@@ -29,6 +29,7 @@ PLACE = "/usr/src/tensorrt/bin/trtexec"
 HEADER = re.compile(r"\[TensorRT v(\d+)\]")
 OPTION = re.compile(r"(--\w+)")
 LINE = re.compile(r"^\[[\d/:-]+\] (?:\[TRT\] )?\[([FEWIV])\] (.*)$")
+VERDICT = re.compile(r"&&&& (PASSED|FAILED) TensorRT\.trtexec")  # its last line, since 7 and in 11 still
 HELP_S = 60
 NEAR_FULL = 1 << 16
 NOISE = ("Engine could not be created", "Building engine failed", "Failed to create engine", "Engine set up")
@@ -87,13 +88,14 @@ def build(plan, target, workspace, progress):
         if "--exportLayerInfo" in program.options:
             layers = stack.enter_context(kept.temporary(plan.folder))
         words = _words(plan, target, workspace, cache, layers)
-        status, errors, warnings = _run(words, progress)
+        failed, errors, warnings = _run(words, progress)
         _check_room(plan.folder)
-        if status or not os.path.getsize(target):
+        count = _count(layers)
+        untold = layers is not None and count is None
+        if failed or not os.path.getsize(target) or (errors and untold):
             raise refusal.of_lines(plan.model, errors, plan.outline)
         if cache and os.path.getsize(cache):
             kept.put(cache, plan.folder, plan.timing_name)
-        count = _count(layers)
     return {
         "layers": count,
         "layers_reason": None if count is not None else "this trtexec does not tell",
@@ -157,11 +159,13 @@ def running(words):
 
 
 def _run(words, progress):
-    """Run it; its status, its errors and its warnings, each once."""
-    errors, warnings = [], []
+    """Run it; whether it failed, by its status or its own word; its errors and its warnings, each once."""
+    errors, warnings, verdict = [], [], None
     with running(words) as process:
         for raw in process.stdout:
-            found = LINE.match(raw.decode("utf-8", "replace").rstrip())
+            line = raw.decode("utf-8", "replace").rstrip()
+            verdict = VERDICT.search(line) or verdict
+            found = LINE.match(line)
             if not found:
                 continue
             letter, text = found.group(1), tidy(found.group(2))
@@ -172,7 +176,11 @@ def _run(words, progress):
         status = process.wait()
     if status < 0:
         errors.append("trtexec was ended by signal {}{}".format(-status, _killed(-status)))
-    return status, errors, warnings
+    failed = status != 0 or verdict is None or verdict.group(1) == "FAILED"
+    if failed and not errors:
+        said = verdict.group(1) if verdict else "neither PASSED nor FAILED"
+        errors.append("trtexec said {} and ended with exit status {}".format(said, status))
+    return failed, errors, warnings
 
 
 def _killed(number):

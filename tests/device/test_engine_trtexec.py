@@ -1,0 +1,61 @@
+"""What trtexec says of a build counts, whatever its exit status: PASSED, or there is no engine."""
+
+import pytest
+
+from tests.emulated_jetson.board import board
+
+from .engine_helpers import files, write_bundle
+
+PROGRAM = "usr/src/tensorrt/bin/trtexec"
+AROUND = """#!/bin/sh
+# edgeshrink_emulated
+case "$*" in *--help*) exec {real} "$@" ;; esac
+{after}
+exit {status}
+"""
+CASES = {  # what it does: (a shell's words after or around the real program, its exit status, what is told)
+    "says FAILED": ("{real} $* | sed 's/PASSED/FAILED/'", 0, "trtexec said FAILED"),
+    "says nothing": ("{real} $* > /dev/null", 0, "trtexec said neither PASSED nor FAILED"),
+    "fails all the same": ("{real} $*", 3, "trtexec said PASSED and ended with exit status 3"),
+    "fails with an error": (
+        "{real} $* | sed 's/PASSED/FAILED/'; echo '[01/02/2024-10:00:00] [E] Out of luck'",
+        0,
+        "Out of luck",
+    ),
+    "has an error and no layers": (
+        "{real} $*; for word; do case $word in --exportLayerInfo=*) : > ${{word#*=}} ;; esac; done;"
+        " echo '[01/02/2024-10:00:00] [E] Saving engine to file failed.'",
+        0,
+        "Saving engine to file failed",
+    ),
+}
+
+
+def surround(made, after, status):
+    """Put a script around a board's trtexec."""
+    path = made.root / PROGRAM
+    real = path.with_name("trtexec.real")
+    path.rename(real)
+    path.write_text(AROUND.format(real=real, after=after.format(real=real), status=status))
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_a_trtexec_that_does_not_pass_leaves_no_engine(tmp_path, case):
+    after, status, told = CASES[case]
+    made = board(tmp_path, tensorrt=None, cudart=False)
+    surround(made, after, status)
+    bundle = write_bundle(tmp_path / "net.edge")
+    done = made.device("build", bundle)
+    assert done.returncode == 1
+    assert "FAIL EMULATED" in done.stdout
+    assert told in done.stdout
+    assert [name for name in files(bundle / "engines") if not name.startswith("timing")] == []
+
+
+def test_a_warning_and_an_error_that_it_got_over_are_no_failure(tmp_path):
+    made = board(tmp_path, tensorrt=None, cudart=False)
+    surround(made, "echo '[01/02/2024-10:00:00] [E] [TRT] a tactic failed'; {real} $*", 0)
+    done = made.device("build", write_bundle(tmp_path / "net.edge"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "PASS" in done.stdout

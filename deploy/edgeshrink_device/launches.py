@@ -38,7 +38,7 @@ Device.__doc__ = """What the models run on: the runner's name, what `Runner.make
 how many blocks a launch measures each, and whether loads for a power meter can be told from the rest."""
 
 
-def run_launches(targets, device, plan, meter, loads, tell, look):
+def run_launches(targets, device, plan, meter, loads, tell):
     """Measure the models in `plan["launches"]` launches.
 
     Args:
@@ -48,7 +48,6 @@ def run_launches(targets, device, plan, meter, loads, tell, look):
         meter: The power source, started.
         loads: Which loads to run for it: an `edgeshrink_device.loads.Loads`.
         tell: Called as tell(model_name, phase, fraction of all launches done).
-        look: Called now and then, to see whether the machine throttles.
 
     Returns:
         One `Launch` a launch; parity is checked in the first, idle power taken in the first and the last.
@@ -58,12 +57,11 @@ def run_launches(targets, device, plan, meter, loads, tell, look):
     for number in range(count):
         share = Share(number, began, device.rounds, plan["seconds"] / count, math.ceil(plan["runs"] / count))
         part = _Part(targets, tell, number, count)
-        launches.append(_launch(targets, device, plan, share, meter, loads, part, look))
-        look()
+        launches.append(_launch(targets, device, plan, share, meter, loads, part))
     return launches
 
 
-def _launch(targets, device, plan, share, meter, loads, part, look):
+def _launch(targets, device, plan, share, meter, loads, part):
     first, last = share.launch == 0, share.launch == plan["launches"] - 1
     with Workers([target.name for target in targets]) as workers:
         opened, warmed, added = ([None] * len(targets) for _ in range(3))
@@ -83,7 +81,7 @@ def _launch(targets, device, plan, share, meter, loads, part, look):
         half = 0.5 if share.launch in loads.launches else 1.0
         blocks = measure_rounds(workers, share, meter, part.tell("measure", 0.2, half))
         used = memory.pick().device_used()
-        turns = measure_loads(workers, share.launch, loads, part.tell("power", half, 1.0), look)
+        turns = measure_loads(workers, share.launch, loads, part.tell("power", half, 1.0))
         idle += sample_idle(meter) if last else []
         finished = [worker.ask("finish") for worker in workers]
         layers = [worker.ask("layers") if last else None for worker in workers]

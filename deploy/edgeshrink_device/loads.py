@@ -120,7 +120,7 @@ def _count(seconds):
     return LOADS if seconds >= LOADS * SHORTEST_LOAD_S else 1
 
 
-def measure_loads(workers, launch, loads, tell, look):
+def measure_loads(workers, launch, loads, tell):
     """Load every worker in turn, in an order turned by one each launch, with idle stretches between.
 
     Args:
@@ -128,7 +128,6 @@ def measure_loads(workers, launch, loads, tell, look):
         launch: The launch's number.
         loads: A `Loads`.
         tell: Called with a worker's index and the fraction done.
-        look: Called after each load.
 
     Returns:
         For each worker its `Turn`s in this launch.
@@ -140,7 +139,6 @@ def measure_loads(workers, launch, loads, tell, look):
             index = (position + launch) % len(workers)
             tell(index, position / len(workers))
             marks = workers[index].ask("load", seconds=loads.seconds)["marks"]
-            look()
             after = _idle(loads.idle_s)
             turns[index].append(Turn(launch, before, (marks[0][0], marks[-1][0]), after, marks))
             before = after

@@ -2,15 +2,20 @@
 
 Three things tell: the counters of x86 processors, the cooling devices of a Jetson (their state is 0 while
 they limit nothing), and the over-current events its chip counts (hwmon soctherm_oc, oc1 to oc3, from L4T 35
-on).
+on). Counters are read at both ends. A cooling device goes up and down as the zone crosses its trip point: it
+is looked at all the while, by a thread.
 """
 
 import glob
 import os
+import threading
 
 from edgeshrink_device import boards, sysroot
 
-__all__ = ["Thermal"]
+__all__ = ["Thermal", "ThermalWatch"]
+
+EVERY_S = 0.25
+LIMIT_NOTHING = ("fan", "hot-surface")  # an Orin's hot-surface-alert warns of a warm case from 70 C on
 
 
 class Thermal:
@@ -27,17 +32,18 @@ class Thermal:
         self._start = self._zones()
         self._throttles = self._throttle_count()
         self._events = self._over_current()
+        self._coolers = [] if self._board is None else self._find_coolers()
         self._limiting, self._told = set(), False
         self.look()
 
     def look(self):
         """Note which cooling devices limit something now: what ends before `read` would be missed."""
-        if self._board is None:
-            return
-        for name, state in self._coolers():
-            self._told = True
-            if state > 0:
-                self._limiting.add(name)
+        for name, path in self._coolers:
+            state = _read(path)
+            if state.isdigit():
+                self._told = True
+                if int(state) > 0:
+                    self._limiting.add(name)
 
     def read(self):
         """The part of the profile, and the reason when it is null.
@@ -86,18 +92,41 @@ class Thermal:
                 zones[name if name not in zones else os.path.basename(folder)] = celsius
         return zones
 
-    def _coolers(self):
-        """(name, state) of what can limit clocks; a fan limits nothing."""
-        for folder in glob.glob(self._root + "/class/thermal/cooling_device*"):
-            name, state = _read(folder + "/type"), _read(folder + "/cur_state")
-            if state.isdigit() and "fan" not in name.lower():
-                yield name, int(state)
+    def _find_coolers(self):
+        """(name, path of its state) of what can limit clocks."""
+        folders = glob.glob(self._root + "/class/thermal/cooling_device*")
+        named = [(_read(folder + "/type"), folder + "/cur_state") for folder in folders]
+        return [each for each in named if not any(word in each[0].lower() for word in LIMIT_NOTHING)]
 
     def _throttle_count(self):
         return _sum(self._root + "/devices/system/cpu/cpu*/thermal_throttle/*_throttle_count")
 
     def _over_current(self):
         return _sum(self._root + "/class/hwmon/hwmon*/oc*_event_cnt")
+
+
+class ThermalWatch:
+    """Looks at a `Thermal` four times a second within the `with` block, in a thread of its own.
+
+    A look reads one small file a cooling device. What limits only between two looks is missed.
+    """
+
+    def __init__(self, thermal):
+        self._thermal, self._over = thermal, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="thermal watch")
+        self._thread.daemon = True
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._over.wait(EVERY_S):
+            self._thermal.look()
 
 
 def _sum(pattern):

@@ -12,7 +12,7 @@ from edgeshrink_device.loads import plan_loads, require_long_enough
 from edgeshrink_device.runners import RUNNERS, require_runner
 from edgeshrink_device.sampler import Sampler
 from edgeshrink_device.targets import find_targets
-from edgeshrink_device.thermal import Thermal
+from edgeshrink_device.thermal import Thermal, ThermalWatch
 
 __all__ = ["profile_models"]
 
@@ -100,9 +100,9 @@ def _measure(targets, device, plan, metered, tell):
     source, why = metered
     facts, thermal, before = machine.facts(), Thermal(), memory.state()
     began = time.perf_counter()
-    with _started(source) as sampler:
+    with _started(source) as sampler, ThermalWatch(thermal):
         loads = plan_loads(source, plan["load_seconds"] if device.loads else 0, plan["launches"])
-        launches = run_launches(targets, device, plan, source, loads, tell, thermal.look)
+        launches = run_launches(targets, device, plan, source, loads, tell)
     idle = [window for launch in launches for window in launch.idle]
     after = dict(memory.state(), used=launches[-1].device_used)
     trace = sampler.trace() if sampler else None

@@ -1,10 +1,12 @@
 """The engine of a model: the one kept beside it where it fits in every respect, else a new one.
 
 An engine is two files, `NAME.engine` and `NAME.json`; NAME holds a digest of the `Key`. The JSON file is
-written last and holds the engine's checksum, so that whatever a loss of power leaves behind is no engine.
+written last and holds the engine's checksum and its own, so that whatever a loss of power leaves behind is no
+engine, and nothing is said of one that was not found out when it was built.
 """
 
 import hashlib
+import json
 import os
 from collections import namedtuple
 
@@ -16,10 +18,10 @@ from edgeshrink_device.files import dumps
 
 __all__ = ["SCHEMA_VERSION", "Opened", "find", "open_engine", "store"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 NONE_YET = "there was none yet"
-RECORD = ("emulated", "model", "precision", "layers", "context_bytes")
-BUILD = ("seconds", "workspace_mib", "workspace_asked", "memory_added_bytes", "process_peak_bytes")
+NOT_BELIEVED = "its description is damaged or was changed, or is of another version of edgeshrink"
+OWN_SUM = "description_sha256"
 
 Opened = namedtuple("Opened", ["path", "data", "record", "built", "why"])
 Opened.__doc__ = """An engine that may be loaded.
@@ -85,11 +87,12 @@ def find(plan):
         An `Opened` and None; or None and why there is none that fits.
     """
     stem = os.path.join(plan.folder, plan.stem)
-    record = kept.read_record(stem + ".json")
-    if record is None:
+    read = kept.read_record(stem + ".json")
+    if read is None:
         return None, _why_missing(plan, stem)
-    if record.get("schema_version") != SCHEMA_VERSION or not _is_whole(record):
-        return None, "its description is damaged, or of another version of edgeshrink"
+    record = _believed(read)
+    if record is None:
+        return None, NOT_BELIEVED
     wrong = differences(plan.key, record["key"])
     if wrong:
         return None, "; ".join(wrong)
@@ -106,13 +109,20 @@ def find(plan):
     return Opened(stem + ".engine", data, record, False, None), None
 
 
-def _is_whole(record):
-    """Whether a description holds all that is read of it, each of its kind."""
-    if not all(isinstance(record.get(name), dict) for name in ("key", "engine", "build")):
-        return False
-    known = all(name in record for name in RECORD) and all(name in record["build"] for name in BUILD)
-    words = record.get("warnings")
-    return known and isinstance(words, list) and all(isinstance(word, str) for word in words)
+def _believed(read):
+    """A description as it was stored, without its checksum; None where this version did not write it so."""
+    record = {name: read[name] for name in read if name != OWN_SUM}
+    own = record.get("schema_version") == SCHEMA_VERSION and read.get(OWN_SUM) == _sum(record)
+    return record if own else None
+
+
+def _sum(record):
+    """SHA-256 as hex of a JSON object, however its text was laid out."""
+    try:
+        text = json.dumps(record, sort_keys=True)
+    except RecursionError:  # as deep as nothing is that was written here
+        return None
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def store(plan, path, record):
@@ -127,7 +137,8 @@ def store(plan, path, record):
         DeviceError: The disk is full, or the folder cannot be written to.
     """
     with kept.temporary(plan.folder) as described:
-        kept.fill(described, (dumps(record) + "\n").encode("utf-8"))
+        whole = dict(record, **{OWN_SUM: _sum(record)})
+        kept.fill(described, (dumps(whole) + "\n").encode("utf-8"))
         kept.put(path, plan.folder, plan.stem + ".engine")
         kept.put(described, plan.folder, plan.stem + ".json")
 
@@ -137,8 +148,8 @@ def _why_missing(plan, stem):
         return "its description cannot be read: the file is damaged"
     if os.path.exists(stem + ".engine"):
         return "it has no description: writing it was cut short"
-    others = [each for each in map(kept.read_record, _descriptions(plan.folder)) if each]
-    others = [each["key"] for each in others if each.get("model") == plan.name and _is_whole(each)]
+    others = [_believed(kept.read_record(path) or {}) for path in _descriptions(plan.folder)]
+    others = [each["key"] for each in others if each and each["model"] == plan.name]
     same = [other for other in others if other.get("precision") == plan.key.precision]
     told = [differences(plan.key, other) for other in same]
     none = "there was none in {}".format(plan.key.precision) if others else NONE_YET

@@ -52,7 +52,7 @@ def read_record(path):
     try:
         with open(path, encoding="utf-8") as file:
             record = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last: brackets by the thousand
         return None
     return record if isinstance(record, dict) else None
 

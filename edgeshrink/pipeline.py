@@ -34,7 +34,7 @@ from edgeshrink.bake.trim_kernels import TrimKernels
 from edgeshrink.bundle import Bundle, Draft, check_target, new_bundle, read_bundle
 from edgeshrink.device_form import cost_at_opt, device_types, lower_for, profiled_inputs, warnings_of
 from edgeshrink.devices import Device, device
-from edgeshrink.errors import UnsupportedError
+from edgeshrink.errors import InputError, UnsupportedError
 from edgeshrink.graph.shapes import infer_shapes
 from edgeshrink.inputs import sizes_at
 from edgeshrink.lint import Finding, has_errors, lint
@@ -152,6 +152,7 @@ def export(
     to = device(target)
     output = Path(output)
     check_target(output, force=force)
+    _require_outside(request, output)
     network, traced = load_network(request, progress)
     types = device_types(traced.model, to)
     inputs = inputs_for(traced.model, network.samples, request.seed, traced.ranges, types)
@@ -172,6 +173,15 @@ def export(
         manifest = build_manifest(network.source, to, made, proof, inputs.origin, network.warnings)
         draft.finish(proof.feeds, proof.expected, manifest)
     return read_bundle(output)
+
+
+def _require_outside(request: Request, output: Path) -> None:
+    """Refuse to replace a bundle by something made of its own parts: its baseline would be lost."""
+    for given in filter(None, (request.path, request.samples, request.masks)):
+        if output.resolve() in given.resolve().parents:
+            raise InputError(
+                f"{given} is part of {output}, which would be replaced.", "Give another place with -o."
+            )
 
 
 def _as_given(network: Network, traced: Traced, request: Request) -> Given:

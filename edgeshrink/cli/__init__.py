@@ -26,6 +26,7 @@ _COMMANDS = {
     "compare": "Set two profiles side by side: ratios with confidence intervals.",
     "devices": "List the known devices, and say what this machine is.",
     "doctor": "Say whether this machine is ready, and what mends what is missing.",
+    "tegrastats": "Turn tegrastats' lines into JSON or CSV.",
     "demo": "Drive a shipped dendritic checkpoint down the whole road on this CPU.",
 }
 

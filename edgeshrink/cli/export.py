@@ -39,6 +39,7 @@ def command(
     **network: Any,
 ) -> None:
     """Turn CHECKPOINT into a bundle: baked, in the device's opset, proven equal to the original."""
+    from edgeshrink.devices import device
     from edgeshrink.pipeline import export
     from edgeshrink.report.export import print_export
 
@@ -58,4 +59,4 @@ def command(
     if as_json:
         print_json({**bundle.manifest, "bundle": str(bundle.path)})
         return
-    print_export(stdout(), bundle.manifest, bundle.path)
+    print_export(stdout(), bundle.manifest, bundle.path, device(target))

@@ -26,7 +26,7 @@ SMALLEST = 2.0**-25  # half of the least that is not 0: what lies below is round
 _MOST_AT_ONCE = 64  # values fetched in one run: all of a large network's would be gigabytes
 
 TOO_LARGE, TOO_SMALL = "fp16-overflow", "fp16-underflow"
-BUILD = "Build the engine in FP32, or hold this layer at FP32; scaling the weights before it helps too."
+BUILD = "Build the engine with --precision fp32, or scale the weights before it."
 
 
 @rule("fp16-no-gain", "warning")

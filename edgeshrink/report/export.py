@@ -9,6 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
+from edgeshrink.bundle import DEVICE_PACKAGE
+from edgeshrink.devices import Device
+from edgeshrink.lint.subject import halves
 from edgeshrink.manifest import PROVEN_AGAINST
 from edgeshrink.report.changes import print_changes
 from edgeshrink.report.lint import counts_text
@@ -16,19 +19,42 @@ from edgeshrink.report.lint import counts_text
 __all__ = ["print_export"]
 
 
-def print_export(console: Console, manifest: Mapping[str, Any], path: Path) -> None:
-    """Print passes, layers and figures of a bundle, the proof, where it lies, and the next command."""
+def print_export(console: Console, manifest: Mapping[str, Any], path: Path, to: Device) -> None:
+    """Print passes, layers, figures and proof of a bundle for `to`, where it lies, and the next command."""
     source = manifest["source"]
     console.print(
         f"{source['name']}: {source['format']}, for {manifest['device']} (opset {manifest['opset']})\n"
     )
     print_changes(console, manifest)
     _print_proof(console, manifest)
+    _print_lint(console, manifest, path, to)
+    console.print(f"\nbundle: {path}", soft_wrap=True)
+    _print_next(console, path, to)
+
+
+def _print_lint(console: Console, manifest: Mapping[str, Any], path: Path, to: Device) -> None:
+    place = quote(str(path))
     if findings := manifest.get("lint"):
         counts = counts_text(finding["severity"] for finding in findings)
-        console.print(f"lint: {counts}; `edgeshrink lint {path}` says which", soft_wrap=True)
-    console.print(f"\nbundle: {path}")
-    console.print(f"next:   edgeshrink profile {quote(str(path))}", soft_wrap=True)
+        console.print(f"lint: {counts}; `edgeshrink lint {place}` says which", soft_wrap=True)
+    if halves(to, None) and manifest["samples"].startswith("random"):
+        console.print(
+            "lint: what FP16 cannot hold is looked for on --samples; without them, on random numbers, by "
+            f"`edgeshrink lint {place}`",
+            soft_wrap=True,
+        )
+
+
+def _print_next(console: Console, path: Path, to: Device) -> None:
+    """The next command: on the board for which it was made, which is mostly not this machine."""
+    place = quote(str(path))
+    here = f"edgeshrink profile {place}"
+    if to.runtime != "tensorrt":
+        console.print(f"next:   {here}", soft_wrap=True)
+        return
+    there = f"python3 {quote(path.name)}/{DEVICE_PACKAGE} profile {quote(path.name)} --device jetson"
+    console.print(f"next:   copy it to the board, and there: {there}", soft_wrap=True)
+    console.print(f"        or here, on the CPU: {here}", soft_wrap=True)
 
 
 def _print_proof(console: Console, manifest: Mapping[str, Any]) -> None:

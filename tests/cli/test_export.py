@@ -78,10 +78,27 @@ def test_for_people_it_ends_with_proof_path_and_next_command(run, workplace):
     result = run("export", "model.pt", "--arch", ARCH, *INPUT)
     assert result.status == 0
     assert "PASS  equal to the torch network on 32 inputs" in result.out
-    assert result.out.rstrip().splitlines()[-2:] == [
+    assert result.out.rstrip().splitlines()[-3:] == [
         "bundle: model.edge",
-        "next:   edgeshrink profile model.edge",
+        "next:   copy it to the board, and there: "
+        "python3 model.edge/edgeshrink-device.pyz profile model.edge --device jetson",
+        "        or here, on the CPU: edgeshrink profile model.edge",
     ]
+    assert "what FP16 cannot hold is looked for on --samples" in result.out
+
+
+def test_for_a_cpu_it_ends_with_the_command_for_here(run, workplace):
+    words = ("--samples", "samples.npz", "--device", "onnxruntime-cpu")
+    out = run("export", "model.pt", "--arch", ARCH, *words).out
+    assert out.rstrip().splitlines()[-1] == "next:   edgeshrink profile model.edge"
+    assert "FP16" not in out
+
+
+def test_a_bundle_is_not_replaced_by_what_is_made_of_its_parts(run, bundle):
+    result = run("export", bundle / "model.onnx", "-o", bundle, "--force")
+    assert result.status == 2
+    assert "is part of" in result.err
+    assert (bundle / "baseline.onnx").is_file()
 
 
 def test_an_onnx_file_takes_the_same_road(run, workplace, bundle):

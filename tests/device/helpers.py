@@ -9,8 +9,8 @@ import onnx
 import onnx.parser
 import pytest
 
-QUICK = {"seconds": 0.02, "runs": 8, "launches": 2, "power_source": "none"}
-QUICK_WORDS = ["--seconds", "0.02", "--runs", "8", "--launches", "2", "--power", "none"]
+QUICK = {"seconds": 0.02, "runs": 8, "launches": 1, "power_source": "none"}
+QUICK_WORDS = ["--seconds", "0.02", "--runs", "8", "--launches", "1", "--power", "none"]
 
 DOUBLE = """
 <ir_version: 7, opset_import: ["" : 13]>

@@ -6,7 +6,7 @@ import numpy as np
 
 from .emulated_helpers import convolution, picture, reference
 
-QUICK = ["--device", "jetson", "--seconds", "0.02", "--runs", "8", "--launches", "2", "--power", "none"]
+QUICK = ["--device", "jetson", "--seconds", "0.02", "--runs", "8", "--launches", "1", "--power", "none"]
 
 LOOKUP = """
 <ir_version: 7, opset_import: ["" : 13]>

@@ -19,7 +19,7 @@ main = host("edgeshrink.cli").main
 plain_cnn = host("tests.models").plain_cnn
 torch = host("torch")
 
-QUICK = ("--seconds", "0.05", "--runs", "8", "--launches", "2")
+QUICK = ("--seconds", "0.05", "--runs", "8", "--launches", "1")
 KINDS = {"10.16": "jetson-orin-nano", "11.4": "jetson-orin-nano"}  # JetPack 7 runs on Orin, too
 LOAD_MW = 6000
 

@@ -126,7 +126,7 @@ def test_a_build_that_dies_at_any_moment_leaves_nothing_that_is_believed(tmp_pat
         process = subprocess.Popen(
             words, env=made.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        time.sleep(random.uniform(0.05, 1.2))
+        time.sleep(random.uniform(0.05, 0.8))
         process.kill()
         process.communicate()
     done = made.device("build", bundle, "--json")

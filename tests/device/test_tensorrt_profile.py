@@ -24,7 +24,7 @@ from .processes import run, start, wait_for
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_bundle_is_built_measured_and_checked_beside_its_baseline(version, tmp_path):
     bundle = write_bundle(tmp_path / "b.edge")
-    done = profiled(board(tmp_path, tensorrt=version), bundle)
+    done = profiled(board(tmp_path, tensorrt=version), bundle, "--launches", "2")
     assert (done.stderr, done.returncode) == ("", 0)
     assert all("onnx EMULATED  " in row for row in done.stdout.splitlines()[1:3])
     assert "x EMULATED " in done.stdout.splitlines()[4]
@@ -304,7 +304,8 @@ def test_two_profiles_of_engines_are_compared_by_the_gpus_time_too(tmp_path):
 @pytest.mark.parametrize("phase", ["build", "measure"])
 def test_ctrl_c_leaves_no_process_and_nothing_half_written(phase, tensorrt, whole_group, tmp_path):
     bundle = write_bundle(tmp_path / "b.edge", baseline=False)
-    slow = {"EMULATED_BUILD_SECONDS": 60} if phase == "build" else {"EMULATED_LATENCY_MS": 200}
+    build_s = 4 if tensorrt == "10.3" else 60  # 10.3 is asked to stop, between the four steps of its build
+    slow = {"EMULATED_BUILD_SECONDS": build_s} if phase == "build" else {"EMULATED_LATENCY_MS": 200}
     made = board(tmp_path, tensorrt=tensorrt, **slow)
     engines = bundle / "engines"
     words = ["-m", "edgeshrink_device", "profile", bundle, *QUICK, "--seconds", "60"]
@@ -332,11 +333,15 @@ def test_without_pythons_tensorrt_the_times_are_those_of_trtexec(version, tmp_pa
     bundle = write_bundle(tmp_path / "b.edge", baseline=len(names) > 1)
     made = board(tmp_path, tensorrt=version, cudart=False)
     deploy = made.environment["PYTHONPATH"].split(os.pathsep)[0]
-    done = profiled(made, bundle, PYTHONPATH=deploy)
+    done = profiled(made, bundle, "--launches", str(len(names)), "--power", "auto", PYTHONPATH=deploy)
     assert (done.stderr, done.returncode) == ("", 0)
     for name in names:
         told = document(bundle, name)
         check_trtexec(told)
+        thor = version == "11.4"  # a developer kit of which no total can be read
+        assert told["energy_reason"].startswith(
+            "no power meter" if thor else "trtexec does not tell when its"
+        )
         assert told["emulated"] is True
         assert told["parity"]["ok"]
         assert told["parity"]["samples"] == 4
@@ -352,15 +357,6 @@ def check_trtexec(told):
         "trtexec does not tell",
     )
     assert told["energy_mj"] is None
-
-
-def test_with_trtexec_energy_is_null_with_the_reason(tmp_path):
-    bundle = write_bundle(tmp_path / "b.edge", baseline=False)
-    made = board(tmp_path, tensorrt=None, cudart=False)
-    done = made.device("profile", bundle, *QUICK[:-1], "auto")
-    assert (done.stderr, done.returncode) == ("", 0)
-    assert document(bundle)["energy_mj"] is None
-    assert document(bundle)["energy_reason"].startswith("trtexec does not tell when its inferences begin")
 
 
 def test_outputs_of_trtexec_that_are_no_numbers_fail(tmp_path):

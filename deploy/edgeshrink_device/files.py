@@ -1,6 +1,9 @@
 """Files are written whole or not at all."""
 
+import contextlib
+import errno
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -8,6 +11,8 @@ import tempfile
 from edgeshrink_device.errors import DeviceError, InputError
 
 __all__ = ["dumps", "plan_outputs", "sha256", "write_all"]
+
+ROOM = 1 << 20  # bytes that are tried before measuring: more than most profiles take
 
 
 def plan_outputs(targets, output=None, force=False):
@@ -23,8 +28,8 @@ def plan_outputs(targets, output=None, force=False):
         One path a target, all different.
 
     Raises:
-        InputError: A file is there already, a folder cannot be written to, or one file is asked for many
-        profiles.
+        InputError: A file is there already, a folder cannot be written to, a name is too long, or one file
+        is asked for many profiles.
     """
     paths = _paths(targets, output)
     for path in paths:
@@ -32,16 +37,22 @@ def plan_outputs(targets, output=None, force=False):
             raise InputError("{}: is a folder".format(path), "Give -o a name that is free.")
         if os.path.exists(path) and not force:
             raise InputError("{}: exists already".format(path), "Choose another with -o, or add --force.")
+        _check_name(path)
         _check_writable(os.path.dirname(path) or ".")
     return paths
 
 
-def write_all(documents, paths):
-    """Write JSON documents: all to temporary names first, then renamed.
+def write_all(documents, paths, force=False):
+    """Write JSON documents: all to temporary names first, then each under its own.
 
     Args:
         documents: One JSON-able dict a path.
         paths: Where they go; missing folders are made.
+        force: Whether files that are there are replaced; else a document goes beside one that is there by
+            now ("profile-2.json").
+
+    Returns:
+        The paths they have.
 
     Raises:
         DeviceError: A folder or a file cannot be written.
@@ -50,14 +61,33 @@ def write_all(documents, paths):
     try:
         for document, path in zip(documents, paths):
             waiting.append((_write_temporary(dumps(document), path), path))
-        for temporary, path in waiting:
-            os.replace(temporary, path)
+        return [_put(temporary, path, force) for temporary, path in waiting]
     except OSError as error:
-        raise DeviceError("{}: cannot be written: {}".format(path, error.strerror)) from error
+        raise DeviceError(
+            "{}: cannot be written: {}".format(path, error.strerror),
+            "Make room, or choose another folder with -o; with --json all is printed even so.",
+        ) from error
     finally:
         for temporary, _ in waiting:
-            if os.path.exists(temporary):
+            with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _put(temporary, path, force):
+    """Give a file its name, or the next one that is free; that name."""
+    if force:
+        os.replace(temporary, path)
+        return path
+    names = _numbered(path)
+    while True:
+        candidate = next(names)
+        try:
+            os.link(temporary, candidate)  # which replaces nothing, not even what came this very moment
+        except OSError:
+            if os.path.lexists(candidate):
+                continue
+            os.replace(temporary, candidate)  # a file system without links, as many an SD card's
+        return candidate
 
 
 def dumps(value, indent=0):
@@ -109,19 +139,33 @@ def _collected(target, targets):
 
 
 def _unused(path, taken):
-    number, candidate = 1, path
-    while candidate in taken:
-        number += 1
-        candidate = "{}-{}.json".format(path[: -len(".json")], number)
-    return candidate
+    return next(candidate for candidate in _numbered(path) if candidate not in taken)
+
+
+def _numbered(path):
+    """The path itself, then "-2", "-3" and so on before its end."""
+    yield path
+    stem, end = os.path.splitext(path)
+    for number in itertools.count(2):
+        yield "{}-{}{}".format(stem, number, end)
+
+
+def _check_name(path):
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError("{}: the name is too long".format(path), "Give -o a shorter one.") from error
 
 
 def _check_writable(folder):
-    """Try it, in the nearest folder that is there: permissions alone do not tell."""
+    """Try it, in the nearest folder that is there: permissions alone do not tell, nor what fits."""
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder) or "."
     try:
-        tempfile.TemporaryFile(dir=folder).close()
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM))
+            file.flush()
     except OSError as error:
         raise InputError(
             "{}: cannot be written to: {}".format(folder, error.strerror), "Choose a folder with -o."

@@ -1,7 +1,10 @@
 """`profile`: measure bundles and models on this machine."""
 
+import sys
+
 from edgeshrink_device import boards
 from edgeshrink_device.bar import Bar
+from edgeshrink_device.errors import DeviceError
 from edgeshrink_device.files import dumps, plan_outputs, write_all
 from edgeshrink_device.inference.preparing import EngineOptions
 from edgeshrink_device.launches import LAUNCHES
@@ -70,10 +73,28 @@ def run(options):
             engines=EngineOptions(options.precision, options.engines, options.workspace, options.cuda_graph),
             progress=bar,
         )
-    write_all(profiles, paths)
     ok = all(profile["parity"] is None or profile["parity"]["ok"] for profile in profiles)
+    try:
+        paths = _write(profiles, paths, options.force)
+    except DeviceError:
+        if options.json:  # else all that was measured were lost
+            print(_as_json(profiles, [], ok))
+        raise
     print(_as_json(profiles, paths, ok) if options.json else _as_text(profiles, paths))
     return 0 if ok else 1
+
+
+def _write(profiles, paths, force):
+    """Write the profiles; the paths they have, which are others where files appeared meanwhile."""
+    written = write_all(profiles, paths, force)
+    for path, wanted in zip(written, paths):
+        if path != wanted:
+            sys.stderr.write(
+                "warning: {} appeared while this was measured: it is kept, the profile is {}\n".format(
+                    wanted, path
+                )
+            )
+    return written
 
 
 def _listed(names):

@@ -85,7 +85,7 @@ def profile_models(
 
 def _device(name, options):
     """The `Device`; each block is a process of trtexec's that loads the engine anew: one a launch will do."""
-    if any(each and each["engine"]["key"]["built_with"] == "trtexec" for each in options):
+    if any(each and each["engine"]["run_with"] == "trtexec" for each in options):
         return Device(name, options, rounds=1, loads=False)
     return Device(name, options)
 

@@ -34,7 +34,7 @@ def add(subparsers):
 
 def run(options):
     """Look, print; returns the exit status: 1 where it is not ready."""
-    checks, can, emulated = doctor.examine(_progress)
+    checks, can, reasons, emulated = doctor.examine(_progress)
     _progress()
     jetson = boards.detect()
     ok = can["build"] and can["profile_gpu"] if jetson else can["profile_cpu"]
@@ -44,12 +44,13 @@ def run(options):
             "ok": ok,
             "emulated": emulated,
             "can": can,
+            "why_not": reasons,
             "board": jetson and dict(jetson._asdict()),
             "checks": [dict(check._asdict()) for check in checks],
         }
         print(dumps(document))
     else:
-        print("\n".join(_describe(checks, can, emulated, ok, jetson is not None)))
+        print("\n".join(_describe(checks, can, reasons, emulated, ok, jetson is not None)))
     return 0 if ok else 1
 
 
@@ -60,7 +61,7 @@ def _progress(name=None):
         sys.stderr.flush()
 
 
-def _describe(checks, can, emulated, ok, jetson):
+def _describe(checks, can, reasons, emulated, ok, jetson):
     width = max(len(check.name) for check in checks)
     lines = ["EMULATED: parts of this board are simulated", ""] if emulated else []
     for check in checks:
@@ -72,6 +73,7 @@ def _describe(checks, can, emulated, ok, jetson):
         told = [text for key, text in WORDS if can[key] is value]
         if told:
             lines.append("{}: {}".format(word, ", ".join(told)))
+    lines += ["cannot {}: {}".format(text, reasons[key]) for key, text in WORDS if key in reasons]
     lines.append(_verdict(checks, ok, jetson))
     if ok:
         lines.append("next: " + program.command("build" if jetson else "profile", "BUNDLE"))

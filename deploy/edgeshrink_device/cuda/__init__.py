@@ -7,7 +7,7 @@ modules loads neither numpy nor CUDA.
 
 from edgeshrink_device.errors import DeviceError
 
-__all__ = ["Stream", "no_room", "open_stream"]
+__all__ = ["Stream", "missing", "no_room", "open_stream"]
 
 
 class Stream:
@@ -110,6 +110,19 @@ def open_stream(graphs=False):
     if found and not (graphs and library.is_there()):
         return with_pycuda.PycudaStream()
     return runtime.RuntimeStream(library.load())
+
+
+def missing():
+    """Why no stream can be opened, and what to do about it; (None, "") where one can."""
+    from edgeshrink_device.cuda import library, with_pycuda
+
+    if with_pycuda.is_there():
+        return None, ""
+    try:
+        library.load()
+    except DeviceError as error:
+        return error.message, error.hint
+    return None, ""
 
 
 def no_room(size, what, free, total):

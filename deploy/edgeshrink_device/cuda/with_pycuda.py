@@ -5,14 +5,35 @@ import functools
 from edgeshrink_device.cuda import Stream, no_room
 from edgeshrink_device.errors import DeviceError
 
-__all__ = ["PycudaStream", "is_there"]
+__all__ = ["PycudaStream", "is_there", "load"]
+
+
+def load():
+    """The module pycuda.driver, ready to be called.
+
+    Raises:
+        DeviceError: It cannot be imported (one built for another CUDA cannot), or finds no GPU.
+    """
+    try:
+        import pycuda.driver as driver
+    except Exception as error:  # what a broken installation raises is anyone's guess
+        first = str(error).strip().split("\n")[0]
+        raise DeviceError("cannot be imported ({})".format(first or type(error).__name__)) from error
+    try:
+        driver.init()
+        found = driver.Device.count()
+    except driver.Error as error:
+        raise DeviceError("finds no GPU ({})".format(error)) from error
+    if not found:
+        raise DeviceError("finds no GPU")
+    return driver
 
 
 def is_there():
-    """Whether PyCUDA can be imported: one built for another CUDA cannot, and is passed."""
+    """Whether PyCUDA works here; one that does not is passed."""
     try:
-        import pycuda.driver  # noqa: F401
-    except ImportError:
+        load()
+    except DeviceError:
         return False
     return True
 

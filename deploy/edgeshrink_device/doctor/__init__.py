@@ -48,8 +48,9 @@ def examine(progress=None):
         progress: Called with the name of each check before it, or None.
 
     Returns:
-        The list of `Check`s in the order they are shown, what this machine can ({"build", "profile_gpu",
-        "profile_cpu", "energy"}: booleans), and whether any part that answered is a stand-in.
+        The list of `Check`s in the order they are shown; what this machine can ({"build", "profile_gpu",
+        "profile_cpu", "energy"}: booleans); why not, by the same names, where the checks do not tell by
+        themselves; and whether any part that answered is a stand-in.
     """
     context, checks = Context(), []
     for name, check in CHECKS:
@@ -61,4 +62,4 @@ def examine(progress=None):
             checks.append(
                 Check(name, "warning", "cannot be looked at: {}: {}".format(type(error).__name__, error), "")
             )
-    return checks, context.abilities(), context.emulated
+    return checks, context.abilities(), context.reasons(), context.emulated

@@ -26,7 +26,8 @@ def tensorrt(context):
     answer = ask("tensorrt")
     if "error" in answer:
         return _broken(context, answer)
-    context.can["tensorrt"] = context.can["gpu"] = True  # it has made a Builder, which takes a GPU
+    context.found(bindings=answer["version"])
+    context.can["gpu"] = True  # it has made a Builder, which takes a GPU
     context.emulated = context.emulated or answer["emulated"]
     api = "tensors by name" if answer["tensor_api"] else "bindings by number"
     return OK, "{}, {}".format(answer["version"], api), ""
@@ -56,13 +57,15 @@ def _broken(context, answer):
         return MISSING, found, mend
     if "cannot use the GPU" in told:
         context.can["gpu"] = False
+    if "ended" in answer:
+        context.can["build"] = False  # whoever imports it ends, too
     return MISSING, told, answer["hint"] or container_mend(context)
 
 
 def trtexec(context):
     """The program, which builds and times where there is no Python module."""
     found, error = _program(context)
-    unneeded = context.can.get("tensorrt") or context.board is None
+    unneeded = context.parts.bindings or context.board is None
     if error is not None:
         return UNNEEDED if unneeded else MISSING, error.message, error.hint
     if found is None:
@@ -78,7 +81,7 @@ def _program(context):
         found = program.find()
     except DeviceError as error:
         return None, error
-    context.can["trtexec"] = found is not None
+    context.found(trtexec=found and found.version)
     return found, None
 
 
@@ -87,7 +90,8 @@ def cuda_runtime(context):
     answer = ask("cuda")
     if "error" in answer:
         return _without_cuda(context, answer)
-    context.can["cudart"] = context.can["gpu"] = True
+    context.found(no_cuda=None)
+    context.can["gpu"] = True
     context.emulated = context.emulated or answer["emulated"]
     name = ", ".join(filter(None, [answer["gpu"], answer["sm"] and "SM " + answer["sm"]]))
     return OK, "{}, driver {}; {}".format(answer["runtime"], answer["driver"] or "not known", name), ""
@@ -95,14 +99,23 @@ def cuda_runtime(context):
 
 def _without_cuda(context, answer):
     told = answer["error"]
-    if NO_GPU in told and not context.can.get("tensorrt"):
+    if installed("pycuda") and "error" not in ask("pycuda"):
+        context.found(no_cuda=None)
+        return OK, "through PyCUDA; without libcudart no CUDA graphs are run", ""
+    context.found(no_cuda=told)
+    if NO_GPU in told and not context.parts.bindings:
         context.can["gpu"] = False
     if context.board is None:
         return UNNEEDED, told, ""
     mend = container_mend(context)
     if not mend and NO_GPU in told:
-        return MISSING, told + "; who is not in the group video must join it and log in again", GROUP
-    return MISSING, told, mend or answer["hint"] or "sudo apt-get install nvidia-jetpack"
+        told += "; who is not in the group video must join it and log in again"
+        return MISSING if not context.way().run_with else WARNING, told, GROUP
+    return (
+        MISSING if not context.way().run_with else WARNING,
+        told,
+        mend or answer["hint"] or "sudo apt-get install nvidia-jetpack",
+    )
 
 
 def optional(context):
@@ -122,7 +135,6 @@ def _pycuda(context):
         return "no pycuda"
     answer = ask("pycuda")
     if "error" in answer:
-        return "pycuda, which cannot be imported ({}) and is passed".format(answer["error"])
-    context.can["pycuda"] = True
+        return "pycuda, which {} and is passed".format(answer["error"])
     context.emulated = context.emulated or answer["emulated"]
     return "pycuda for streams and events"

@@ -24,7 +24,8 @@ def ask(name):
 
     Returns:
         Its JSON object; of a probe that failed, {"error": what is wrong, "hint": what to do, may be empty};
-        with "signal" (its name) where the process was ended by one.
+        with "ended": True where its process came to an end before that, and "signal", the name of what
+        ended it.
     """
     try:
         done = subprocess.run(
@@ -36,18 +37,20 @@ def ask(name):
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return {"error": "no answer within {} s".format(PATIENCE_S), "hint": ""}
+        return {"error": "no answer within {} s".format(PATIENCE_S), "hint": "", "ended": True}
     except OSError as error:
         return {"error": "{} cannot be started: {}".format(sys.executable, error.strerror), "hint": ""}
     if done.returncode < 0:
         ended_by = signal.Signals(-done.returncode).name
-        return {"error": "Python was ended by {}".format(ended_by), "hint": "", "signal": ended_by}
+        told = "Python was ended by {}".format(ended_by)
+        return {"error": told, "hint": "", "signal": ended_by, "ended": True}
     try:
         answer = json.loads(done.stdout.decode("utf-8", "replace").strip().split("\n")[-1])
         return dict(answer)
     except (ValueError, TypeError):
         said = done.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
-        return {"error": said or "exit status {}".format(done.returncode), "hint": ""}
+        told = said or "exit status {}".format(done.returncode)
+        return {"error": told, "hint": "", "ended": True}
 
 
 def main(name):
@@ -109,7 +112,10 @@ def _cuda():
 
 
 def _pycuda():
-    import pycuda.driver  # one built for another CUDA cannot be imported
+    from edgeshrink_device.cuda import with_pycuda
+
+    with_pycuda.load()
+    import pycuda
 
     return {"emulated": bool(getattr(pycuda, "EMULATED", False))}
 

@@ -51,8 +51,9 @@ def load():
     """
     try:
         import tensorrt
-    except ImportError as error:
-        found = "has no TensorRT" if error.name == "tensorrt" else "cannot load TensorRT: {}".format(error)
+    except Exception as error:  # a broken installation raises more than ImportError
+        absent = isinstance(error, ImportError) and error.name == "tensorrt"
+        found = "has no TensorRT" if absent else "cannot load TensorRT: {}".format(error)
         raise DeviceError("{} {}".format(_python(), found), _what_to_install()) from error
     return tensorrt
 

@@ -18,15 +18,24 @@ class Building:
 
     COMMANDS = ("build",)
 
+    def __init__(self):
+        self._way = None
+
     def build(self, model, samples, precision, folder, workspace_mib, force):
         """The engine of a model, as `engines.cache.open_engine` gives it.
 
         Returns:
-            Its record, with its `path`, whether it was `built` just now and `why_built`.
+            Its record, with its `path`, whether it was `built` just now and `why_built`, what it is to be
+            `run_with`, and what is `lost` by that, a text or None.
+
+        Raises:
+            DeviceError: Nothing here would run it; and as `open_engine`.
         """
         from edgeshrink_device.engines.cache import open_engine
         from edgeshrink_device.engines.progress import Progress
+        from edgeshrink_device.inference import ways
 
+        self._way = self._way or ways.require()  # before minutes of building
         with Progress() as progress:
             opened = open_engine(
                 model,
@@ -37,4 +46,5 @@ class Building:
                 force=force,
                 progress=progress,
             )
-        return dict(opened.record, path=opened.path, built=opened.built, why_built=opened.why)
+        told = {"path": opened.path, "built": opened.built, "why_built": opened.why}
+        return dict(opened.record, run_with=self._way.run_with, lost=self._way.why, **told)

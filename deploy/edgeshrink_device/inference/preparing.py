@@ -45,8 +45,8 @@ def prepare(targets, options, force=False):
         force: Whether to build where a fitting engine is there, too.
 
     Returns:
-        For each target what its workers need: `engine` (the record of `engines.cache`, with its `path`),
-        `cuda_graph`.
+        For each target what its workers need: `engine` (the record of `engines.cache`, with its `path`, what
+        it is to be `run_with` and what is `lost` by that), `cuda_graph`.
 
     Raises:
         DeviceError: TensorRT refuses a model, or is not there; see `engines.cache.open_engine`.

@@ -4,12 +4,11 @@ import hashlib
 import os
 
 from edgeshrink_device.errors import DeviceError
+from edgeshrink_device.inference.ways import CHECKED
 from edgeshrink_device.runners import RUNNERS, Runner
 from edgeshrink_device.specs import Spec
 
 __all__ = ["EngineRunner", "JetsonRunner", "TensorRtRunner", "TrtexecRunner"]
-
-CHECKED = 4  # trtexec loads the engine anew for each
 
 
 class EngineRunner(Runner):
@@ -29,9 +28,8 @@ class EngineRunner(Runner):
 
     @classmethod
     def make(cls, options=None):
-        """The runner for what built the engine: TensorRT's Python module, or trtexec."""
-        built_with = options["engine"]["key"]["built_with"]
-        return TrtexecRunner(options) if built_with == "trtexec" else cls(options)
+        """The runner for what can run the engine here: TensorRT's Python module, or trtexec."""
+        return TrtexecRunner(options) if options["engine"]["run_with"] == "trtexec" else cls(options)
 
     def about(self):
         """Of the engine."""
@@ -50,7 +48,7 @@ class EngineRunner(Runner):
             },
             "memory": {"engine": record["engine"]["bytes"], "engine_reason": None},
             "device": {},
-            "warnings": list(record["warnings"]),
+            "warnings": [*([record["lost"]] if record["lost"] else []), *record["warnings"]],
         }
 
     def _sizes(self):
@@ -149,7 +147,7 @@ class TrtexecRunner(EngineRunner):
 
         self._program = trtexec.find()
         if self._program is None:
-            raise DeviceError("trtexec, which built the engine, is gone", "Install libnvinfer-bin.")
+            raise DeviceError("trtexec, which was to run the engine, is gone", "Install libnvinfer-bin.")
         return {"tensorrt": self._program.version}
 
     def load(self, path, threads):

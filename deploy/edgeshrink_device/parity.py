@@ -33,9 +33,9 @@ def check(run, feeds, expected, names, samples, precision=None):
             own types.
 
     Returns:
-        `ok`, `samples`, `max_abs_error` and `max_rel_error` (of the worst output, relative to its scale; null
-        when a value is not finite or a shape differs), `worst_output`, `tolerance` and `reason` (null when
-        ok).
+        `ok`, `samples`, `max_abs_error`, `max_abs_allowed` and `max_rel_error` (of the worst output, relative
+        to its scale; null when a value is not finite or a shape differs), `worst_output`, `tolerance` and
+        `reason` (null when ok).
     """
     scales = [max(_scale(row[i]) for row in expected) for i in range(len(names))]
     worst = [0.0] * len(names)
@@ -61,6 +61,7 @@ def _judged(names, worst, scales, parts, samples):
         "ok": ok,
         "samples": samples,
         "max_abs_error": worst[i],
+        "max_abs_allowed": limits[i],
         "max_rel_error": worst[i] / scales[i] if scales[i] else None,
         "worst_output": names[i],
         "tolerance": {"relative_to_scale": parts[i], "absolute": _absolute(parts[i])},
@@ -73,6 +74,7 @@ def _failed(name, samples, reason):
         "ok": False,
         "samples": samples,
         "max_abs_error": None,
+        "max_abs_allowed": None,
         "max_rel_error": None,
         "worst_output": name,
         "tolerance": None,

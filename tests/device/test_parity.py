@@ -27,6 +27,7 @@ def test_a_difference_is_told_with_its_output():
     assert not result["ok"]
     assert result["max_abs_error"] == 1
     assert result["max_rel_error"] == 0.01
+    assert result["max_abs_allowed"] == pytest.approx(2e-5 * 100 + 1e-6)  # a sum of two floats
     assert result["reason"].startswith("output 'y' differs by 1, allowed are 0.002")
 
 

@@ -1,6 +1,6 @@
 """Figures and tables as text for people."""
 
-__all__ = ["aligned", "megabytes"]
+__all__ = ["aligned", "interval", "megabytes", "model_name", "number", "sizes"]
 
 
 def aligned(rows):
@@ -19,3 +19,23 @@ def megabytes(value):
     if value is None:
         return "not known"
     return "{:.1f} kB".format(value / 1e3) if value < 1e6 else "{:.1f} MB".format(value / 1e6)
+
+
+def number(value):
+    """Four digits, and never a power of ten where there are thousands of milliseconds."""
+    return "{:.4g}".format(value) if value < 1000 else "{:.0f}".format(value)
+
+
+def interval(ends):
+    """The two ends of an interval."""
+    return "{} to {}".format(*map(number, ends))
+
+
+def sizes(shapes):
+    """{input: sizes} as they are typed: "x 1x3x32x32, y 1x4"."""
+    return ", ".join("{} {}".format(name, "x".join(map(str, shapes[name])) or "scalar") for name in shapes)
+
+
+def model_name(profile):
+    """What a profile's model is called; wherever a figure stands, so does the word."""
+    return profile["model"]["name"] + (" EMULATED" if profile["emulated"] else "")

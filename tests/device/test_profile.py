@@ -163,7 +163,7 @@ def test_without_its_baseline_a_bundle_is_one_model(tmp_path, capsys):
     bundle = write_bundle(tmp_path / "b.edge")
     assert main("profile", bundle, "--no-baseline", "-o", tmp_path / "one.json", *QUICK_WORDS) == 0
     assert json.loads((tmp_path / "one.json").read_text())["model"]["name"] == "b.edge/model.onnx"
-    assert "ANOTHER.profile.json" in capsys.readouterr().out
+    assert "profile-cpu-ANOTHER.json" in capsys.readouterr().out
 
 
 def test_wrong_outputs_are_told_first_and_set_the_exit_status(tmp_path, capsys):

@@ -10,7 +10,7 @@ from edgeshrink.checkpoint.activation import choose_activation, ignored_activati
 from edgeshrink.checkpoint.containers.stored import Opening, Stored
 from edgeshrink.checkpoint.contents import CheckpointContents
 from edgeshrink.checkpoint.masks.baking import bake_masks
-from edgeshrink.checkpoint.masks.masking import oddity
+from edgeshrink.checkpoint.masks.masking import mask_file_warning, oddity
 from edgeshrink.checkpoint.masks.parametrizations import Found
 from edgeshrink.checkpoint.masks.sidecar import read_sidecar
 from edgeshrink.checkpoint.network.prefixes import strip_prefixes
@@ -86,6 +86,7 @@ def read_file(
     _require_numbers(path, stored.tensors)
     named = stored.tensors if stored.complete else strip_prefixes(stored.tensors)
     tensors = {name: _widen(tensor) for name, tensor in named.items()}
+    odd = "" if stored.complete else mask_file_warning(tensors)
     tensors, masked, parametrized = (tensors, {}, Found()) if stored.complete else bake_masks(tensors)
     layout = layout_of(() if stored.complete else tensors)
     arranged = layout.arrange(tensors)
@@ -106,7 +107,7 @@ def read_file(
             *stored.warnings,
             *parametrized.warnings,
             *arranged.warnings,
-            *([warning] if warning else []),
+            *filter(None, (warning, odd)),
         ),
         holds_network=stored.network is not None,
         inputs=stored.inputs,

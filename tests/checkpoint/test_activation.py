@@ -118,7 +118,7 @@ def test_what_would_be_read_for_ever_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_flag_without_dendrites_is_ignored_with_a_warning(tmp_path: Path) -> None:
-    torch.save({"fc.weight": torch.ones(2, 3)}, tmp_path / "net.pt")
+    torch.save({"fc.weight": torch.full((2, 3), 0.5)}, tmp_path / "net.pt")
     contents = read(tmp_path / "net.pt", dendrite_activation="tanh")
     assert (contents.activation, contents.activation_source) == (None, "no dendrites")
     assert contents.warnings == ("the network has no dendrites: --dendrite-activation tanh is ignored",)

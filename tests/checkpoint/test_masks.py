@@ -47,6 +47,13 @@ def test_prune_masks_are_baked_whatever_the_parameters_name(tmp_path: Path) -> N
     assert set(loaded.contents.tensors) == set(Mlp().state_dict())
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32])
+def test_a_file_of_masks_given_as_a_checkpoint_is_told_so(tmp_path: Path, dtype: torch.dtype) -> None:
+    masks = {"fc1.weight": torch.ones(7, 6), "fc2.weight": torch.tensor([[0.0, 1], [1, 1]])}
+    torch.save({name: mask.to(dtype) for name, mask in masks.items()}, tmp_path / "masks.pt")
+    assert "give that with --masks beside" in read(tmp_path / "masks.pt").warnings[0]
+
+
 def test_plain_zeros_need_no_mask(tmp_path: Path) -> None:
     net = Mlp()
     with torch.no_grad():

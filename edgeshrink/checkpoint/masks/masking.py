@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edgeshrink.errors import InputError
@@ -10,7 +11,7 @@ from edgeshrink.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["apply_mask", "oddity", "require_mask"]
+__all__ = ["apply_mask", "mask_file_warning", "oddity", "require_mask"]
 
 _PACKED = re.compile(r"_x2$|bits\d")  # several numbers an element, which torch only stores
 
@@ -58,3 +59,13 @@ def oddity(tensor: Tensor) -> str:
     if _PACKED.search(str(tensor.dtype)):
         return f"packed ({tensor.dtype})"
     return "without data" if tensor.is_meta else ""
+
+
+def mask_file_warning(tensors: Mapping[str, Tensor]) -> str:
+    """A sentence where a file read as weights holds masks, as far as its numbers tell; else nothing."""
+    binary = all(bool(((tensor == 0) | (tensor == 1)).all()) for tensor in tensors.values())
+    if not binary or all(tensor.dim() < 2 for tensor in tensors.values()):
+        return ""
+    return (
+        "every number in it is 0 or 1, as in a file of masks: give that with --masks beside the checkpoint."
+    )

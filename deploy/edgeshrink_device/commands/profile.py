@@ -15,6 +15,8 @@ from edgeshrink_device.targets import find_targets
 
 __all__ = ["add"]
 
+NOT_THE_GPU = "measured on the board's CPU, since no --device was given; its GPU is --device jetson"
+
 
 def add(subparsers):
     """Add the command and its options."""
@@ -23,7 +25,7 @@ def add(subparsers):
     )
     add_option = parser.add_argument
     add_option("paths", nargs="+", metavar="BUNDLE|MODEL.onnx", help="bundle folders and model files")
-    add_option("--device", default="cpu", help="what to run on: {} (cpu)".format(_listed(RUNNERS.names())))
+    add_option("--device", help="what to run on: {} (cpu)".format(_listed(RUNNERS.names())))
     add_option("--seconds", type=float, default=3.0, help="timed work a model, at least (3)")
     add_option("--runs", type=int, default=50, help="timed runs a model, at least (50)")
     add_option("--launches", type=int, default=LAUNCHES, help="fresh processes a model ({})".format(LAUNCHES))
@@ -54,13 +56,14 @@ def add(subparsers):
 
 def run(options):
     """Measure, write, print; returns the exit status: 1 when a parity fails."""
-    require_runner(options.device, boards.detect() is not None)
-    targets = find_targets(options.paths, options.device, options.samples, not options.no_baseline)
+    jetson, device = boards.detect() is not None, options.device or "cpu"
+    require_runner(device, jetson)
+    targets = find_targets(options.paths, device, options.samples, not options.no_baseline)
     paths = plan_outputs(targets, options.output, options.force)
     with Bar() as bar:
         profiles = profile_models(
             options.paths,
-            device=options.device,
+            device=device,
             seconds=options.seconds,
             runs=options.runs,
             launches=options.launches,
@@ -73,6 +76,9 @@ def run(options):
             engines=EngineOptions(options.precision, options.engines, options.workspace, options.cuda_graph),
             progress=bar,
         )
+    if jetson and options.device is None:
+        for profile in profiles:
+            profile["warnings"].insert(0, NOT_THE_GPU)
     ok = all(profile["parity"] is None or profile["parity"]["ok"] for profile in profiles)
     try:
         paths = _write(profiles, paths, options.force)
@@ -102,7 +108,7 @@ def _listed(names):
 
 
 def _as_json(profiles, paths, ok):
-    from edgeshrink_device.table import ratios
+    from edgeshrink_device.ratios import ratios
 
     return dumps(
         {"schema_version": 1, "ok": ok, "files": paths, "ratios": ratios(profiles), "profiles": profiles}

@@ -42,7 +42,7 @@ def started():
         process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         running.append(process)
         end = time.monotonic() + SOON_S
-        while not list((bundle / "engines").glob(".unfinished-*")):
+        while not list((bundle / "engines").glob(".edgeshrink-unfinished-*")):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < end
             time.sleep(0.02)
@@ -59,7 +59,7 @@ def leave_behind(tmp_path, **said):
     folder = tmp_path / "net.edge" / "engines"
     folder.mkdir()
     (folder / NAME).write_text(json.dumps(said))
-    (folder / ".unfinished-abc").write_bytes(b"half an engine")
+    (folder / ".edgeshrink-unfinished-abc").write_bytes(b"half an engine")
     return folder
 
 
@@ -83,10 +83,37 @@ def test_a_lock_of_a_build_that_was_killed_is_recognized_and_told(model, tmp_pat
     assert "was killed, perhaps for want of memory" in open_engine(model).why
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "\0\0"])
+@pytest.mark.parametrize("text", ["", "{", '{"pid": 1}', '{"pid": "x", "boot": 5}', "\0\0"])
 def test_a_damaged_lock_keeps_nobody_out(model, tmp_path, text):
     (leave_behind(tmp_path) / NAME).write_text(text)
     assert open_engine(model).built
+
+
+@pytest.mark.parametrize("make", ["file", "link", "pipe", "folder"])
+def test_what_only_bears_the_locks_name_is_left_alone(model, tmp_path, make):
+    path, kept = leave_behind(tmp_path) / NAME, tmp_path / "kept.txt"
+    kept.write_text("precious")
+    path.unlink()
+    {
+        "file": lambda: path.write_text("precious"),
+        "link": lambda: path.symlink_to(kept),
+        "pipe": lambda: os.mkfifo(str(path)),
+        "folder": path.mkdir,
+    }[make]()
+    with pytest.raises(DeviceError, match=r"is no lock of a build|cannot be written to"):
+        open_engine(model)
+    assert make != "file" or path.read_text() == "precious"
+    assert kept.read_text() == "precious"
+
+
+def test_the_users_files_beside_engines_stay_as_they_are(model, tmp_path):
+    names = ["build.lock", ".unfinished-novel.txt", "notes.json", "model.engine"]
+    for name in names:
+        (tmp_path / "net.edge" / name).write_text("precious")
+    opened = open_engine(model, folder=str(tmp_path / "net.edge"))
+    assert opened.why == "there was none yet"
+    open_engine(model, folder=str(tmp_path / "net.edge"), force=True)
+    assert [(tmp_path / "net.edge" / name).read_text() for name in names] == ["precious"] * len(names)
 
 
 def test_a_lock_lets_others_in_when_it_is_left(tmp_path):

@@ -310,7 +310,7 @@ def test_ctrl_c_leaves_no_process_and_nothing_half_written(phase, tensorrt, whol
     engines = bundle / "engines"
     words = ["-m", "edgeshrink_device", "profile", bundle, *QUICK, "--seconds", "60"]
     process = start(sys.executable, *words, env=made.environment, start_new_session=True)
-    pattern = ".unfinished-*" if phase == "build" else "*.json"
+    pattern = ".edgeshrink-unfinished-*" if phase == "build" else "*.json"
     wait_for(lambda: list(engines.glob(pattern)))
     time.sleep(0.5)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -321,7 +321,7 @@ def test_ctrl_c_leaves_no_process_and_nothing_half_written(phase, tensorrt, whol
     assert err.startswith("error: interrupted; nothing was written")
     assert psutil.wait_procs(children, timeout=10)[1] == []
     assert not list(bundle.glob("profile*"))
-    assert not list(engines.glob(".unfinished-*"))
+    assert not list(engines.glob(".edgeshrink-unfinished-*"))
 
 
 # trtexec

@@ -21,7 +21,7 @@ __all__ = [
     "write",
 ]
 
-TEMPORARY = ".unfinished-"
+TEMPORARY = ".edgeshrink-unfinished-"  # none of the user's files begins so
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BROKEN = (errno.EROFS, errno.EIO, errno.EACCES)  # a worn SD card turns read-only
 

@@ -2,7 +2,7 @@
 
 The lock is the kernel's (flock), which lets go when its process ends, however it ends; what the file says,
 process and boot, is for people. A file that is still there while nobody holds it was left by a build that was
-killed or lost its power.
+killed or lost its power. Engines may be kept in any folder: what only bears the lock's name is left alone.
 """
 
 import contextlib
@@ -10,14 +10,15 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import time
 
 from edgeshrink_device.engines.folder import not_written, remove_leftovers
-from edgeshrink_device.errors import DeviceError
+from edgeshrink_device.errors import DeviceError, InputError
 
 __all__ = ["NAME", "FolderLock"]
 
-NAME = "build.lock"
+NAME = ".edgeshrink-build.lock"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 TAKEN = (errno.EWOULDBLOCK, errno.EACCES)
 
@@ -31,6 +32,7 @@ class FolderLock:
 
     Raises:
         DeviceError: Another build is running there, or the folder cannot be written to.
+        InputError: What bears the lock's name is something else.
     """
 
     def __init__(self, folder, work):
@@ -40,10 +42,11 @@ class FolderLock:
     def __enter__(self):
         while self._handle is None:
             try:
-                handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+                handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
             except OSError as error:
-                raise not_written(self._folder, error) from error
+                raise not_written(self._path, error) from error
             try:
+                _require_lock(self._path, handle)
                 self._take(handle)
             except BaseException:
                 os.close(handle)
@@ -77,6 +80,16 @@ class FolderLock:
                 self._handle = handle
                 return
         os.close(handle)  # its owner removed it between opening and locking: there is a new one to take
+
+
+def _require_lock(path, handle):
+    """One that was cut short by a loss of power may hold zeros, or half of what it was to say."""
+    plain = stat.S_ISREG(os.fstat(handle).st_mode)
+    if not plain or os.pread(handle, 4096, 0).strip(b"\0")[:1] not in (b"", b"{"):
+        raise InputError(
+            "{}: is no lock of a build".format(path),
+            "Move it away, or name another folder with --engines DIR.",
+        )
 
 
 def _read(handle):

@@ -260,9 +260,9 @@ def test_little_memory_swap_and_zram_are_told(tmp_path, monkeypatch):
     zram = "/dev/zram0 partition 507392 0 5\n"
     meminfo(tmp_path, monkeypatch, zram, MemAvailable=500 << 10, SwapTotal=1 << 20, SwapFree=1 << 19)
     told = " / ".join(workspace.fit(1 << 20).warnings)
-    assert "only 500 MB of memory are available" in told
-    assert "512 MB lie in swap" in told
-    assert "all swap is zram" in told
+    assert "when it was built, only 500 MB of memory were available" in told
+    assert "512 MB lay in swap" in told
+    assert "all swap was zram" in told
     assert "chmod 600 /swapfile; sudo mkswap" in told  # what is swapped out is for nobody to read
     assert "more than the memory available" in workspace.fit(0, asked_mib=600).warnings[1]
 

@@ -49,24 +49,26 @@ def fit(model_bytes, asked_mib=None):
 
 
 def _warnings(meminfo, available, mib):
+    """In the past tense: they are kept with the engine, and true as long as it is."""
     told = []
     if available is not None and available < LITTLE:
         told.append(
-            "only {} MB of memory are available: the builder may be killed, and leave fast tactics out; close"
-            " what runs, the desktop too: sudo systemctl isolate multi-user.target".format(available >> 20)
+            "when it was built, only {} MB of memory were available: fast tactics may have been left out;"
+            " close what runs, the desktop too (sudo systemctl isolate multi-user.target), and build again with"
+            " --force".format(available >> 20)
         )
     if available is not None and mib << 20 > available:
-        told.append("the workspace of {} MiB is more than the memory available".format(mib))
+        told.append("the workspace of {} MiB was more than the memory available".format(mib))
     total, free = (read_kilobytes(meminfo, key) for key in ("SwapTotal", "SwapFree"))
     if total is not None and free is not None and total - free > SWAPPED:
         told.append(
-            "{} MB lie in swap: tactics are timed while memory is swapped, and the wrong ones may win".format(
-                (total - free) >> 20
-            )
+            "when it was built, {} MB lay in swap: tactics were timed while memory was swapped, and the wrong"
+            " ones may have won".format((total - free) >> 20)
         )
     if available is not None and available < LITTLE and _swaps_to_zram():
         told.append(
-            "all swap is zram, which is memory itself: for the build, swap to a file ({})".format(MAKE_SWAP)
+            "when it was built, all swap was zram, which is memory itself: for a build, swap to a file"
+            " ({})".format(MAKE_SWAP)
         )
     return told
 

@@ -35,7 +35,7 @@ def _run(words):
     except SystemExit as stop:  # --help and --version
         return stop.code or 0
     except KeyboardInterrupt:
-        return _tell("interrupted; nothing was written", "", INTERRUPTED)
+        return _tell("interrupted; nothing was left half written", "", INTERRUPTED)
     except DeviceError as error:
         _trace(words, error)
         word = "EMULATED: " if error.emulated else ""

@@ -160,7 +160,7 @@ def test_ctrl_c_leaves_no_file_and_no_worker(whole_group, model, tmp_path):
     (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert (out, err) == ("", "error: interrupted; nothing was written.\n")
+    assert (out, err) == ("", "error: interrupted; nothing was left half written.\n")
     assert names(tmp_path) == ["model.onnx"]
     wait_for(lambda: gone(children))
 

@@ -318,7 +318,7 @@ def test_ctrl_c_leaves_no_process_and_nothing_half_written(phase, tensorrt, whol
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
-    assert err.startswith("error: interrupted; nothing was written")
+    assert err.startswith("error: interrupted; nothing was left half written")
     assert psutil.wait_procs(children, timeout=10)[1] == []
     assert not list(bundle.glob("profile*"))
     assert not list(engines.glob(".edgeshrink-unfinished-*"))

@@ -71,6 +71,6 @@ class Interruption:
         try:
             self._clean()
         finally:
-            sys.stderr.write("\nerror: interrupted; nothing was written\n")
+            sys.stderr.write("\nerror: interrupted; nothing was left half written\n")
             sys.stderr.flush()
             os._exit(STATUS)

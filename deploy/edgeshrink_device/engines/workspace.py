@@ -54,8 +54,8 @@ def _warnings(meminfo, available, mib):
     if available is not None and available < LITTLE:
         told.append(
             "when it was built, only {} MB of memory were available: fast tactics may have been left out;"
-            " close what runs, the desktop too (sudo systemctl isolate multi-user.target), and build again with"
-            " --force".format(available >> 20)
+            " close what runs, the desktop too (sudo systemctl isolate multi-user.target), and build it"
+            " again with --force".format(available >> 20)
         )
     if available is not None and mib << 20 > available:
         told.append("the workspace of {} MiB was more than the memory available".format(mib))

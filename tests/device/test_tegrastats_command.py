@@ -32,6 +32,8 @@ def command(*words):
 
 
 def run(*words, **options):
+    if "input" not in options:
+        options.setdefault("stdin", subprocess.DEVNULL)
     return processes.run(*command(*words), env=ENVIRONMENT, **options)
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 
+from edgeshrink_device import sysroot
 from edgeshrink_device.errors import DeviceError, InputError
 from edgeshrink_device.tegrastats.lines import read_lines
 from edgeshrink_device.tegrastats.parser import parse_line
@@ -14,7 +15,7 @@ from edgeshrink_device.tegrastats.table import Columns
 __all__ = ["add"]
 
 INTERRUPTED = 130
-FASTEST_MS = 10
+FASTEST_MS, USUAL_MS = 10, 1000
 GIVE_A_LOG = "Give a log of tegrastats, or - to read what another program prints."
 
 DESCRIPTION = """\
@@ -22,9 +23,13 @@ Reads tegrastats lines of any Jetson release and prints one JSON object a line, 
 tell is null (an empty cell in CSV), never 0; a line that cannot be read becomes {"error": ..., "line": ...}.
 """
 EPILOG = """\
-Without FILE the board's own tegrastats is run until Ctrl-C. The second number of a rail, "avg", is the mean
-since that tegrastats started; add up "cur". CSV of a file has the columns of all its lines; CSV of a stream
-has those of its first sample, and what does not fit them is said on stderr.
+Without FILE stdin is read where it is a pipe or a file; else, and always with --interval, the board's own
+tegrastats is run until Ctrl-C. A socket counts as neither: it is what ssh gives a command, and mostly silent;
+there, name - to read it.
+
+What the board's own prints has "emulated", true where a stand-in printed it. The second number of a rail,
+"avg", is the mean since that tegrastats started; add up "cur". CSV of a file has the columns of all its
+lines; CSV of a stream has those of its first sample, and what does not fit them is said on stderr.
 """
 
 
@@ -38,11 +43,11 @@ def add(subparsers):
         allow_abbrev=False,
     )
     add_option = parser.add_argument
-    add_option("file", nargs="?", metavar="FILE|-", help="a log, or - for stdin; else this board's own")
+    add_option("file", nargs="?", metavar="FILE|-", help="a log, or - for stdin; without, see below")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line (as without this option)")
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
-    add_option("--interval", type=int, metavar="MS", help="of this board's tegrastats (1000)")
+    add_option("--interval", type=int, metavar="MS", help="of this board's tegrastats ({})".format(USUAL_MS))
     add_option("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=run)
 
@@ -74,13 +79,23 @@ def run(options):
         return 0
     raise DeviceError(
         "{}: no line of tegrastats in it".format(source.name),
-        "" if counts["unreadable"] else "It is empty.",
+        "" if counts["unreadable"] else _of_nothing(options),
     )
 
 
+def _of_nothing(options):
+    """What to say of an empty input; cron and the like give such a pipe that nobody asked for."""
+    if options.file is not None:
+        return "It is empty."
+    return "It is empty. For this board's own tegrastats add --interval {}.".format(USUAL_MS)
+
+
 def _source(options):
+    if options.file is None and (options.interval is not None or not _is_fed()):
+        return _Board(USUAL_MS if options.interval is None else options.interval)
     if options.file is None:
-        return _Board(1000 if options.interval is None else options.interval)
+        _note("reading stdin; --interval {} reads this board's tegrastats".format(USUAL_MS))
+        return _File("-")
     if options.interval is not None:
         raise InputError(
             "--interval is that of this board's tegrastats, not of {}".format(options.file),
@@ -89,13 +104,29 @@ def _source(options):
     return _File(options.file)
 
 
+def _is_fed():
+    """Whether stdin is a pipe or a file, which someone put there; /dev/null and terminals are neither.
+
+    ripgrep decides alike, but counts sockets. sshd gives a command without a terminal a socket (session.c,
+    do_exec_no_pty), on which nothing comes unless the user pipes into ssh.
+    """
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):  # there is no stdin, or it is closed
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
 class _File:
     """Lines of a file or of stdin.
 
     Attributes:
         name: For messages.
         live: Whether lines come as they are written: each is then passed on at once.
+        marks: What is added to each record: nothing, since who printed the lines is not known.
     """
+
+    marks = ()
 
     def __init__(self, path):
         self.name = "stdin" if path == "-" else path
@@ -137,7 +168,7 @@ class _File:
 
 
 class _Board:
-    """Lines of the tegrastats of this board."""
+    """Lines of the tegrastats of this board, or of what stands in for it, which `marks` tell."""
 
     live = True
 
@@ -153,6 +184,7 @@ class _Board:
         if path is None:
             raise InputError(_nothing_to_run(), GIVE_A_LOG)
         self.name = path
+        self.marks = (("emulated", sysroot.is_stand_in(path)),)
         self._process = Process(path, interval_ms)
 
     def __enter__(self):
@@ -181,6 +213,7 @@ def _counted(source, counts):
     for text in source.lines():
         record = parse_line(text)
         counts["unreadable" if "error" in record else "read"] += 1
+        record.update(source.marks)
         yield record
 
 
@@ -193,7 +226,7 @@ def _print_json(source, records):
 
 
 def _print_csv(source, records):
-    columns = Columns()
+    columns = Columns(dict(source.marks))
     write = csv.writer(sys.stdout, lineterminator="\n").writerow
     if source.live:
         records = _after_first_sample(records, columns)

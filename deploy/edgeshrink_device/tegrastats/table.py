@@ -57,9 +57,14 @@ def cells(record):
 
 
 class Columns:
-    """The columns of a table: those of `SCALARS`, what `add` finds group by group, those of `LAST`."""
+    """The columns of a table: marks, those of `SCALARS`, what `add` finds group by group, those of `LAST`.
 
-    def __init__(self):
+    Args:
+        marks: {name: boolean} that every record of this table bears.
+    """
+
+    def __init__(self, marks=None):
+        self._marks = marks or {}
         self._groups = [{} for _ in range(GROUPS)]
 
     def add(self, record):
@@ -69,12 +74,13 @@ class Columns:
 
     def names(self):
         """All columns in order."""
-        return [*SCALARS, *(name for group in self._groups for name in group), *LAST]
+        return [*self._marks, *SCALARS, *(name for group in self._groups for name in group), *LAST]
 
     def row(self, record):
         """The record's cells in the order of `names`, "" for none; and which of its columns are not here."""
         fixed, groups = cells(record)
-        row = [fixed.get(name, "") for name in SCALARS]
+        row = [str(value).lower() for value in self._marks.values()]  # as JSON has them
+        row += [fixed.get(name, "") for name in SCALARS]
         extra = []
         for known, group in zip(self._groups, groups):
             row += [group.get(name, "") for name in known]

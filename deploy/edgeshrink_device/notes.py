@@ -1,6 +1,6 @@
 """What holds for a measurement beside its figures: where, at which sizes, how checked, what to beware of."""
 
-from edgeshrink_device.text import megabytes, model_name, number, sizes
+from edgeshrink_device.text import megabytes, model_name, number, sizes, told_once
 
 __all__ = ["notes"]
 
@@ -21,15 +21,9 @@ def notes(profiles):
 
 def _said(profiles, tell, figures=False):
     """The texts that `tell` gives of each profile, in order, each once; figures that are none say so."""
-    told = [tell(profile) for profile in profiles]
-    lines = []
-    for text in dict.fromkeys(text for texts in told for text in texts):
-        holders = [profile for profile, texts in zip(profiles, told) if text in texts]
-        whose = ", ".join(map(model_name, holders)) if len(holders) < len(profiles) else ""
-        if figures and not whose and any(profile["emulated"] for profile in holders):
-            whose = "EMULATED"
-        lines.append("{}: {}".format(whose, text) if whose else text)
-    return lines
+    found = told_once([(model_name(profile), tell(profile)) for profile in profiles])
+    all_are = "EMULATED" if figures and any(profile["emulated"] for profile in profiles) else ""
+    return [": ".join(filter(None, (names or all_are, text))) for names, text in found]
 
 
 def _place(device, emulated):

@@ -1,6 +1,6 @@
 """Figures and tables as text for people."""
 
-__all__ = ["aligned", "interval", "megabytes", "model_name", "number", "sizes"]
+__all__ = ["aligned", "interval", "megabytes", "model_name", "number", "sizes", "told_once"]
 
 
 def aligned(rows):
@@ -39,3 +39,19 @@ def sizes(shapes):
 def model_name(profile):
     """What a profile's model is called; wherever a figure stands, so does the word."""
     return profile["model"]["name"] + (" EMULATED" if profile["emulated"] else "")
+
+
+def told_once(told):
+    """Each text once, with those that it holds for.
+
+    Args:
+        told: (name, texts) of each thing that something is told of.
+
+    Returns:
+        (names, text) in order; names: "a, b", empty where the text holds for all.
+    """
+    found = []
+    for text in dict.fromkeys(text for _, texts in told for text in texts):
+        names = [name for name, texts in told if text in texts]
+        found.append(("" if len(names) == len(told) else ", ".join(names), text))
+    return found

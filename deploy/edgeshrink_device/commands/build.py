@@ -6,7 +6,7 @@ from edgeshrink_device import boards, program
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.files import dumps
 from edgeshrink_device.targets import find_targets
-from edgeshrink_device.text import aligned, megabytes
+from edgeshrink_device.text import aligned, megabytes, told_once
 
 __all__ = ["add"]
 
@@ -147,7 +147,7 @@ def _row(each):
 def _notes(opened):
     notes = []
     for each in opened:
-        record, build = each.record, each.record["build"]
+        build = each.record["build"]
         if each.built:
             notes.append(
                 "built {}: {}; workspace {} MiB{}".format(
@@ -159,8 +159,8 @@ def _notes(opened):
             )
         else:
             notes.append("found {}: nothing it depends on changed; --force builds it again".format(each.path))
-        notes += ["warning: " + warning for warning in record["warnings"]]
-    return list(dict.fromkeys(notes))
+    warned = told_once([(os.path.basename(each.path), each.record["warnings"]) for each in opened])
+    return notes + [": ".join(filter(None, ("warning", names, text))) for names, text in warned]
 
 
 def _taken(build):

@@ -59,13 +59,15 @@ class Measurement:
         about = runner.about()
         if check and checked is None:
             about["warnings"] += self._look(feeds[0], [spec.name for spec in outputs])
+        checked, unchecked = _told(checked)
+        about["warnings"] += checked["remarks"] if checked else []
         return {
             "inputs": [spec.as_json() for spec in inputs],
             "outputs": [spec.as_json() for spec in outputs],
             "shapes": {spec.name: list(feeds[0][spec.name].shape) for spec in inputs},
             "versions": versions,
             "parity": checked,
-            "parity_reason": None if checked else "no samples with expected outputs were given",
+            "parity_reason": unchecked,
             "fed_with": "samples" if arrays else "random numbers, seed {}".format(seed),
             "batch": batch,
             "open_batch": runner.open_batch,
@@ -206,3 +208,12 @@ class Measurement:
             spent += self._run_once()
             runs += 1
         return runs
+
+
+def _told(checked):
+    """The profile's `parity` and the reason where it is None."""
+    if checked is None:
+        return None, "no samples with expected outputs were given"
+    if not checked.pop("judged"):
+        return None, "nothing can be compared: " + "; ".join(checked["remarks"])
+    return checked, None

@@ -1,7 +1,8 @@
 """Whether a model on this device gives what the bundle says it should.
 
 Floats may differ by a part of the output's scale (the largest value expected of it in any sample) plus a
-small absolute part; everything else must be equal. How large the part is follows from what rounds:
+small absolute part; everything else must be equal. Channels and samples are held to scales of their own, too:
+see `edgeshrink_device.deviations`. How large the part is follows from what rounds:
 
 float32 on a CPU   2e-5: 2^-24 an operation, sums in another order
 fp32 on a GPU      2e-4: TF32 is off, but Winograd convolutions round some ten times more coarsely
@@ -12,6 +13,8 @@ int8               1e-1: half a step of 1/127 is 4e-3, over a hundred layers 4e-
 """
 
 import numpy as np
+
+from edgeshrink_device.deviations import Deviations, unjudged, worst_of
 
 __all__ = ["check", "not_finite"]
 
@@ -34,35 +37,48 @@ def check(run, feeds, expected, names, samples, precision=None):
 
     Returns:
         `ok`, `samples`, `max_abs_error`, `max_abs_allowed` and `max_rel_error` (of the worst output, relative
-        to its scale; null when a value is not finite or a shape differs), `worst_output`, `tolerance` and
-        `reason` (null when ok).
+        to its scale; null when a value is not finite or a shape differs; where only a part of it fails, of
+        that part), `worst_output`, `tolerance`, `reason` (null when ok), `remarks` (sentences on what this
+        says little of) and `judged` (False where it says nothing of any output).
     """
-    scales = [max(_scale(row[i]) for row in expected) for i in range(len(names))]
-    worst = [0.0] * len(names)
-    dtypes = [""] * len(names)
+    found, dtypes = [Deviations() for _ in names], [""] * len(names)
     for feed, row in zip(feeds, expected):
         for i, (got, want) in enumerate(zip(run(feed), row)):
-            error, reason = _error(np.asarray(got), want)
+            differences, want, reason = _differences(np.asarray(got), want)
             if reason:
                 return _failed(names[i], samples, reason)
-            worst[i] = max(worst[i], error)
+            found[i].add(differences, want, samples // len(feeds))
             dtypes[i] = np.asarray(got).dtype.name
     parts = [_relative(dtype, precision) for dtype in dtypes]
-    return _judged(names, worst, scales, parts, samples)
+    groups = [
+        each.groups(part, _absolute(part), own_scales=precision != "int8") for each, part in zip(found, parts)
+    ]
+    told = [unjudged(each, one.nans) for each, one in zip(groups, found)]
+    return dict(
+        _judged(names, groups, parts, samples),
+        remarks=["output '{}' {}".format(name, words) for name, (words, _) in zip(names, told) if words],
+        judged=not all(nothing for _, nothing in told),
+    )
 
 
-def _judged(names, worst, scales, parts, samples):
-    limits = [part * scale + _absolute(part) for part, scale in zip(parts, scales)]
-    excess = [error / limit if limit else float(error > 0) * 2 for error, limit in zip(worst, limits)]
-    i = int(np.argmax(excess))
-    ok = excess[i] <= 1
-    reason = "output '{}' differs by {:.3g}, allowed are {:.3g}".format(names[i], worst[i], limits[i])
+def _judged(names, groups, parts, samples):
+    whole = [worst_of(each[:1]) for each in groups]
+    if all(part.excess <= 1 for part in whole):
+        within = [worst_of(each) for each in groups]
+        worst = [small if small.excess > 1 else large for large, small in zip(whole, within)]
+    else:
+        worst = whole
+    i = int(np.argmax([part.excess for part in worst]))
+    ok = worst[i].excess <= 1
+    reason = "output '{}' differs by {:.3g}{}, allowed are {:.3g}".format(
+        names[i], worst[i].error, worst[i].where, worst[i].limit
+    )
     return {
         "ok": ok,
         "samples": samples,
-        "max_abs_error": worst[i],
-        "max_abs_allowed": limits[i],
-        "max_rel_error": worst[i] / scales[i] if scales[i] else None,
+        "max_abs_error": worst[i].error,
+        "max_abs_allowed": worst[i].limit,
+        "max_rel_error": worst[i].error / worst[i].scale if worst[i].scale else None,
         "worst_output": names[i],
         "tolerance": {"relative_to_scale": parts[i], "absolute": _absolute(parts[i])},
         "reason": None if ok else reason,
@@ -79,6 +95,8 @@ def _failed(name, samples, reason):
         "worst_output": name,
         "tolerance": None,
         "reason": "output '{}' {}".format(name, reason),
+        "remarks": [],
+        "judged": True,
     }
 
 
@@ -97,19 +115,15 @@ def _absolute(part):
     return ABSOLUTE if part else 0.0
 
 
-def _scale(array):
-    values = np.abs(array[np.isfinite(array)].astype(np.float64))
-    return float(values.max()) if values.size else 0.0
-
-
-def _error(got, want):
-    """The largest difference, or why there is none to give."""
+def _differences(got, want):
+    """|got - want| (float64, 0 where both are the same), want in got's shape, or why there are none."""
     if want.shape != got.shape and want.shape == (1, *got.shape):
         want = want[0]
     if want.shape != got.shape:
-        return None, "has shape {}, expected {}".format(list(got.shape), list(want.shape))
+        return None, want, "has shape {}, expected {}".format(list(got.shape), list(want.shape))
     same = (got == want) | ((got != got) & (want != want))
     if not np.isfinite(got[~same]).all() or not np.isfinite(want[~same]).all():
-        return None, "holds NaN or infinity where the samples do not, or the other way round"
-    difference = np.abs(got[~same].astype(np.float64) - want[~same].astype(np.float64))
-    return (float(difference.max()) if difference.size else 0.0), ""
+        return None, want, "holds NaN or infinity where the samples do not, or the other way round"
+    differences = np.zeros(want.shape)
+    np.subtract(got, want, out=differences, where=~same, dtype=np.float64)
+    return np.abs(differences, out=differences), want, ""

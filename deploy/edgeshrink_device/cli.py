@@ -1,16 +1,19 @@
 """The command line: parse, run, and turn every error into one clear message and an exit status."""
 
 import argparse
+import contextlib
+import errno
 import sys
 import traceback
 
-from edgeshrink_device import program
+from edgeshrink_device import program, streams
 from edgeshrink_device.commands import COMMANDS
 from edgeshrink_device.errors import DeviceError, InputError
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
+UNWRITTEN = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(argv=None, prog=None):
@@ -23,9 +26,16 @@ def main(argv=None, prog=None):
     Returns:
         The exit status: 0 done, 1 the work failed, 2 the call or the input is wrong, 130 interrupted.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
-    with program.called(prog):
-        return _run(words)
+    words, status = sys.argv[1:] if argv is None else list(argv), 0
+    with streams.whole(), program.called(prog):
+        try:
+            status = _run(words)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads it has enough
+            pass
+        except OSError as error:
+            return _tell("what was printed cannot be written: {}".format(error.strerror), "", 1)
+        return status
 
 
 def _run(words):
@@ -48,10 +58,17 @@ def _run(words):
             InputError.exit_status,
         )
     except Exception as error:
+        if _is_of_stdout(error):
+            raise
         _trace(words, error)
         return _tell(
             "{}: {}".format(type(error).__name__, error), "This is a fault in edgeshrink; see --debug.", 1
         )
+
+
+def _is_of_stdout(error):
+    """Files have names, and what goes wrong with them is told where they are written."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in UNWRITTEN
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,7 +92,8 @@ def _parser(prog):
 
 def _tell(message, hint, status):
     stop = "" if message.endswith((".", "!", "?", ":")) else "."
-    sys.stderr.write("error: {}{}\n{}".format(message, stop, hint + "\n" if hint else ""))
+    with contextlib.suppress(OSError):  # nobody reads it
+        sys.stderr.write("error: {}{}\n{}".format(message, stop, hint + "\n" if hint else ""))
     return status
 
 

@@ -62,11 +62,14 @@ class Worker:
         name: What it works on, for messages.
         module: The module of this package whose `main` it runs.
         shown: Whether what it draws on stderr is for the user, where that is a terminal.
+
+    Raises:
+        DeviceError: No folder for temporary files can be written to.
     """
 
     def __init__(self, name, module="worker", shown=False):
         self.name = name
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115, closed by kill
+        self._log = _temporary_file()
         self._process = subprocess.Popen(
             [sys.executable, "-c", boot(module)],
             stdin=subprocess.PIPE,
@@ -150,6 +153,16 @@ class Worker:
         return DeviceError(
             "{}: its worker process died ({})".format(self.name, _cause(status)), (hint + said).strip()
         )
+
+
+def _temporary_file():
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:  # a disk that is full, too: then no folder will do
+        raise DeviceError(
+            "there is no room for temporary files: {}".format(error.strerror),
+            "Make room, or name a folder that can be written to: TMPDIR=DIR before the command.",
+        ) from error
 
 
 def _failure(name, error):

@@ -95,7 +95,7 @@ def test_what_cannot_be_written_is_printed_all_the_same(tmp_path, json_too):
         [sys.executable, "-c", LIMITED, *words, *["--json"] * json_too],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         timeout=SOON_S,
     )
     assert done.returncode == 1

@@ -52,7 +52,7 @@ def cut(inputs, outputs, input_specs, output_specs):
     steps = [_step(spec, _named(inputs, spec, "in")) for spec in input_specs]
     totals = {len(inputs[spec.name]) // step for spec, step in zip(input_specs, steps)}
     if len(totals) != 1 or 0 in totals:
-        raise InputError("the samples do not hold equally many (and at least one) of each input of the model")
+        raise _uneven(inputs, input_specs, steps)
     count = totals.pop()
     columns = [
         _pieces(inputs[spec.name], count, step, len(spec.shape), spec.dtype)
@@ -68,6 +68,24 @@ def cut(inputs, outputs, input_specs, output_specs):
         for spec, array in ((spec, _named(outputs, spec, "out")) for spec in output_specs)
     ]
     return feeds, [list(row) for row in zip(*wanted)], steps[0]
+
+
+def _uneven(inputs, specs, steps):
+    """Why not one feed can be cut: too few of an input, or not equally many of each."""
+    for spec, step in zip(specs, steps):
+        held = len(inputs[spec.name])
+        if held < step:
+            return InputError(
+                "the samples hold {} of input '{}', which is measured {} at a time".format(
+                    held or "none", spec.name, step
+                ),
+                "Give {} or more.".format(step),
+            )
+    held = ", ".join(
+        "{} of '{}' ({} at a time)".format(len(inputs[spec.name]), spec.name, step)
+        for spec, step in zip(specs, steps)
+    )
+    return InputError("the samples do not hold equally many of each input: {}".format(held))
 
 
 def random_feeds(specs, seed):
@@ -89,10 +107,11 @@ def _random(spec, rng):
 
 def _named(arrays, spec, folder):
     if spec.name not in arrays:
-        there = ", ".join(sorted(arrays)) or "nothing"
+        role = {"in": "input", "out": "output"}[folder]
+        there = ", ".join("'{}'".format(name) for name in sorted(arrays)) or "none"
         raise InputError(
-            "the samples hold no '{}/{}'".format(folder, spec.name),
-            "In '{}' they hold: {}.".format(folder, there),
+            "the samples have no {} '{}'; {}s they have: {}".format(role, spec.name, role, there),
+            "Name its array '{}/{}' in the .npz.".format(folder, spec.name),
         )
     return arrays[spec.name]
 

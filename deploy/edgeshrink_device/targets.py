@@ -5,6 +5,7 @@ import os
 from collections import namedtuple
 
 from edgeshrink_device.errors import InputError
+from edgeshrink_device.other_files import require_no_other
 
 __all__ = ["Target", "find_targets"]
 
@@ -14,9 +15,6 @@ Target.__doc__ = """One model to measure.
 path: its file; name: what it is called in tables ("digits.edge/model.onnx"); samples: path of its samples, or
 None; folder and output: where its profile goes unless -o says otherwise.
 """
-
-CHECKPOINTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-"""How the archives and pickles of torch.save begin; no ONNX file does."""
 
 
 def find_targets(paths, device, samples=None, baseline=True):
@@ -29,7 +27,7 @@ def find_targets(paths, device, samples=None, baseline=True):
         baseline: Whether a bundle's baseline.onnx is measured too.
 
     Raises:
-        InputError: A path is missing, empty, a checkpoint, or a folder that is no bundle.
+        InputError: A path is missing, empty, a file of another kind, or a folder that is no bundle.
     """
     if samples is not None and not os.path.isfile(samples):
         raise _missing(samples)
@@ -47,23 +45,10 @@ def _file(path, device):
         raise _missing(path)
     if os.path.getsize(path) == 0:
         raise InputError("{}: the file is empty".format(path))
-    _require_no_checkpoint(path)
+    require_no_other(path)
     file = os.path.basename(path)
     stem = os.path.splitext(file)[0]
     return Target(path, file, None, ".", "profile-{}-{}.json".format(device, stem))
-
-
-def _require_no_checkpoint(path):
-    try:
-        with open(path, "rb") as file:
-            head = file.read(4)
-    except OSError as error:
-        raise InputError("{}: cannot be read: {}".format(path, error.strerror)) from error
-    if head.startswith(CHECKPOINTS):
-        raise InputError(
-            "{}: a checkpoint, no ONNX model".format(path),
-            "Make a bundle of it with `edgeshrink export {}`, and name that.".format(path),
-        )
 
 
 def _in_bundle(bundle, device, baseline):
@@ -71,7 +56,7 @@ def _in_bundle(bundle, device, baseline):
     if not os.path.isfile(model):
         raise InputError(
             "{}: a folder, but no bundle: it holds no model.onnx".format(bundle),
-            "Make one with `edgeshrink export CHECKPOINT`, or name a model file.",
+            "Make one where edgeshrink is installed (`edgeshrink export CHECKPOINT`), or name a model file.",
         )
     before = os.path.join(bundle, "baseline.onnx")
     models = [before, model] if baseline and os.path.isfile(before) else [model]

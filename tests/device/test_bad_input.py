@@ -30,7 +30,7 @@ def model(tmp_path):
     ("words", "message"),
     [
         (["profile", "{tmp}/modle.onnx"], "no such file or folder.\nDid you mean '{tmp}/model.onnx'?"),
-        (["profile", "{tmp}/folder"], "a folder, but no bundle: it holds no model.onnx.\nMake one with"),
+        (["profile", "{tmp}/folder"], "a folder, but no bundle: it holds no model.onnx.\nMake one where"),
         (["profile", "{tmp}/empty.onnx"], "empty.onnx: the file is empty"),
         (["profile", "{tmp}/corrupt.onnx"], "corrupt.onnx: ONNX Runtime cannot load it"),
         (["profile", "{tmp}/cut.onnx"], "cut.onnx: ONNX Runtime cannot load it"),

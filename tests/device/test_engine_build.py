@@ -406,7 +406,7 @@ def test_samples_that_do_not_fit_end_the_calibration_with_their_reason(tmp_path)
     np.savez(bundle / "samples.npz", **{"in/other": picture(6)})
     done = made.device("build", bundle, "--precision", "int8")
     assert done.returncode == 2
-    assert "the samples hold no 'in/x'" in done.stderr
+    assert "the samples have no input 'x'" in done.stderr
     assert files(bundle / "engines") == ["timing.cache"] or files(bundle / "engines") == []
 
 

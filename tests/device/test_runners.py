@@ -37,5 +37,5 @@ def test_the_name_that_a_model_is_exported_for_is_no_device():
 
 
 def test_any_other_name_is_unknown():
-    with pytest.raises(InputError, match="unknown device 'gpu'"):
-        require_runner("gpu")
+    with pytest.raises(InputError, match="unknown device 'npu'"):
+        require_runner("npu")

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections import namedtuple
 
+from edgeshrink_device import boards
 from edgeshrink_device.engines import calibration, cudart, precision, trt, trtexec
 from edgeshrink_device.engines import folder as kept
 from edgeshrink_device.engines.key import Key
@@ -28,6 +29,10 @@ builds; timing_name, calibration_name: file names of what TensorRT learns; notes
 """
 
 BESIDE = "samples.npz"
+COPY = (
+    "Copy the bundle to the board and build it there; or, where this machine has an NVIDIA GPU, install"
+    " TensorRT: python3 -m pip install tensorrt."
+)
 
 
 def make_plan(model, asked="auto", folder=None, workspace_mib=None, samples=None):
@@ -95,6 +100,8 @@ def _find_tensorrt():
         return trt.load(), None
     except DeviceError as error:
         program = trtexec.find()
+        if program is None and boards.detect() is None:
+            raise DeviceError("this machine is no Jetson, and has no TensorRT", COPY) from error
         if program is None:
             raise DeviceError("{}, and there is no trtexec".format(error.message), error.hint) from error
         return None, program

@@ -10,10 +10,13 @@ from collections import namedtuple
 from edgeshrink_device import boards
 from edgeshrink_device.boards.known import CHIPS
 from edgeshrink_device.errors import InputError
+from edgeshrink_device.registry import unknown
 
 __all__ = ["ASKED", "Chip", "Decision", "chip_of", "decide", "require_known"]
 
 ASKED = ("auto", "fp32", "fp16", "int8")
+ALIASES = {"half": "fp16", "float16": "fp16", "single": "fp32", "full": "fp32", "float": "fp32"}
+ALIASES.update({"float32": "fp32", "i8": "int8", "best": "auto"})
 
 Chip = namedtuple("Chip", ["sm", "fast_fp16", "fast_int8"])
 Chip.__doc__ = """What the GPU is fast at: compute capability as text, and two booleans; None: not known."""
@@ -48,9 +51,14 @@ def chip_of(sm, builder=None):
 
 
 def require_known(asked):
-    """Let one of ASKED pass; raises InputError for any other word."""
-    if asked not in ASKED:
-        raise InputError("unknown precision '{}'".format(asked), "Known: {}.".format(", ".join(ASKED)))
+    """Let one of ASKED pass; raises InputError for any other word, with the one that was meant."""
+    if asked in ASKED:
+        return
+    meant = ALIASES.get(asked.lower(), asked.lower())
+    if meant in ASKED:
+        known = "Did you mean '{}'? Known: {}.".format(meant, ", ".join(ASKED))
+        raise InputError("unknown precision '{}'".format(asked), known)
+    raise unknown("precision", asked, ASKED)
 
 
 def decide(asked, chip, reduced, quantized, can_calibrate=True):

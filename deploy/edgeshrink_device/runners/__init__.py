@@ -12,6 +12,9 @@ from edgeshrink_device.registry import Registry
 __all__ = ["RUNNERS", "Runner", "require_runner"]
 
 RUNNERS = Registry("device", __name__)
+GPUS = ("gpu", "cuda", "nvidia", "trt", "igpu", "dgpu")  # what other tools call it
+ON_ANY = "The GPU of a Jetson is --device jetson; that of another machine with TensorRT --device tensorrt."
+BOARDS = {"nano", "tx1", "tx2", "nx", "xavier", "agx", "orin", "thor"}  # words of the boards' names
 
 
 def require_runner(name, jetson=False):
@@ -24,7 +27,10 @@ def require_runner(name, jetson=False):
     Raises:
         InputError: There is no such runner; for a Jetson's name, what to do instead.
     """
-    if name.startswith("jetson"):
+    if name.lower() in GPUS:
+        own = "This board's GPU is --device jetson." if jetson else ON_ANY
+        raise InputError("unknown device '{}'".format(name), own)
+    if name.startswith("jetson") or BOARDS & set(name.lower().split("-")):
         if not jetson:
             raise InputError(
                 "this machine is no Jetson",
@@ -52,6 +58,7 @@ class Runner:
         gpu_seconds: A function that tells the seconds of GPU time of the last run, or None without a GPU.
         precision: What the model is computed in ("fp16"), or None: as in the file.
         most_checked: How many feeds parity is checked with at most, where running one takes long; or None.
+        asked: {input: sizes} that the model is to be loaded at, in place of its manifest's opt.
         open_batch: Whether the model, once loaded, leaves its first input's first size open.
     """
 
@@ -65,6 +72,7 @@ class Runner:
     gpu_seconds = None
     precision = None
     most_checked = None
+    asked = {}  # noqa: RUF012, replaced and never changed
     open_batch = False
 
     @classmethod

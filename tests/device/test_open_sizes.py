@@ -50,3 +50,34 @@ def test_a_broken_manifest_is_an_input_error(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(InputError, match=r"manifest\.json: cannot be read"):
         at_opt(OPEN, str(tmp_path / "model.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"opt": None}, "no lists of whole numbers"),
+        ({"opt": 8}, "no lists of whole numbers"),
+        ({"opt": "8"}, "no lists of whole numbers"),
+        ({"opt": ["8", 4]}, "no lists of whole numbers"),
+        ({"opt": [8.0, 4]}, "no lists of whole numbers"),
+        ({"min": [True, 4]}, "no lists of whole numbers"),
+        ({"min": [0, 4]}, "no lists of whole numbers"),
+        ({"min": [-1, 4]}, "no lists of whole numbers"),
+        ({"max": {"0": 8}}, "no lists of whole numbers"),
+        ({"max": [8]}, "not equally many"),
+        ({"opt": [16, 4]}, "do not rise from min to max: min [1, 4], opt [16, 4], max [8, 4]"),
+        ({"min": [4, 4]}, "do not rise"),
+    ],
+)
+def test_sizes_that_are_none_are_told_with_their_input(tmp_path, change, told):
+    with pytest.raises(
+        InputError, match=r"manifest\.json: cannot be read: the sizes of input 'x' "
+    ) as caught:
+        profile_shapes(manifest(tmp_path, dict(X, **change)))
+    assert told in caught.value.message
+    assert "export it again" in caught.value.hint
+
+
+def test_a_scalar_has_no_sizes(tmp_path):
+    nothing = dict(X, min=[], opt=[], max=[])
+    assert profile_shapes(manifest(tmp_path, nothing)) == {"x": nothing}

@@ -14,12 +14,12 @@ SWAPPED = 1 << 20  # bytes more in swap that are worth a word
 
 Session = namedtuple(
     "Session",
-    ["facts", "runner", "source", "why", "idle", "trace", "began", "thermal", "memory", "about"],
+    ["facts", "changes", "runner", "source", "why", "idle", "trace", "began", "thermal", "memory", "about"],
 )
-Session.__doc__ = """What all models of one call share: the machine's facts, the runner's name, the power
-source and why that one, idle windows of a counter, the `Trace` of a source that samples (else None), when the
-session began, (thermal, its reason), what `memory.state` told (before, after), and the profile's
-`session`."""
+Session.__doc__ = """What all models of one call share: the machine's facts, sentences on what of them changed
+meanwhile, the runner's name, the power source and why that one, idle windows of a counter, the `Trace` of a
+source that samples (else None), when the session began, (thermal, its reason), what `memory.state` told
+(before, after), and the profile's `session`."""
 
 Results = namedtuple(
     "Results",
@@ -177,7 +177,7 @@ def _pair(values):
 
 def _warnings(session, warm_ups):
     facts, threads = session.facts, session.about["threads"]
-    warnings = []
+    warnings = list(session.changes)
     unsteady = sum(warm_up["steady"] is False for warm_up in warm_ups)
     if unsteady:
         warnings.append("not steady after warm-up in {} of {} launches".format(unsteady, len(warm_ups)))

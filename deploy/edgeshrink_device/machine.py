@@ -55,7 +55,6 @@ def board():
 def _jetson(jetson, found):
     """What a Jetson tells more, or better, than other machines."""
     mode, clocks = state.power_mode(), state.clocks()
-    unknown = None if clocks["locked"] is not None else "the system tells no clock limits"
     name = mode.name or (None if mode.number is None else "mode {}".format(mode.number))
     return {
         "board": dict(jetson._asdict()),
@@ -65,7 +64,7 @@ def _jetson(jetson, found):
         "power_mode_best_number": mode.best_number,
         "power_mode_reason": mode.reason,
         "clocks_locked": clocks["locked"],
-        "clocks_locked_reason": unknown,
+        "clocks_locked_reason": clocks["reason"],
         "clocks": {"gpu": clocks["gpu"], "cpu": clocks["cpu"]},
         "fan": state.fan(),
         "software": dict(found["software"], l4t=jetson.l4t, jetpack=jetson.jetpack),

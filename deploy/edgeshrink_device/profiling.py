@@ -4,7 +4,7 @@ import time
 import uuid
 from contextlib import contextmanager
 
-from edgeshrink_device import boards, machine, power
+from edgeshrink_device import boards, machine, power, state
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.inference.preparing import EngineOptions, prepare, refuse
 from edgeshrink_device.launches import LAUNCHES, Device, run_launches
@@ -107,7 +107,17 @@ def _measure(targets, device, plan, metered, tell):
     after = dict(memory.state(), used=launches[-1].device_used)
     trace = sampler.trace() if sampler else None
     session = document.Session(
-        facts, device.name, source, why, idle, trace, began, thermal.read(), (before, after), plan
+        facts,
+        state.changes(facts, machine.facts()),
+        device.name,
+        source,
+        why,
+        idle,
+        trace,
+        began,
+        thermal.read(),
+        (before, after),
+        plan,
     )
     return [document.build(target, document.gather(launches, i), session) for i, target in enumerate(targets)]
 

@@ -13,7 +13,7 @@ from collections import namedtuple
 
 from edgeshrink_device import sysroot
 
-__all__ = ["PowerMode", "advice", "clocks", "fan", "power_mode"]
+__all__ = ["PowerMode", "advice", "changes", "clocks", "fan", "power_mode"]
 
 PowerMode = namedtuple("PowerMode", ["number", "name", "best_number", "best_name", "reason"])
 PowerMode.__doc__ = """The mode nvpmodel set: its number and name, those of the mode with the highest limits
@@ -45,13 +45,19 @@ def clocks():
     """Limits of the clocks.
 
     Returns:
-        `locked` (None where no limits are told), and `gpu` and `cpu`, each {"min_mhz", "max_mhz",
+        `locked` (False as soon as one of them is loose, None unless those of both GPU and processor are
+        told), `reason` (why it is None, else None), and `gpu` and `cpu`, each {"min_mhz", "max_mhz",
         "current_mhz"} or None; for the processor those of its fastest core.
     """
     gpu, cpus = _gpu(), _cpus()
-    known = [clock for clock in [gpu, *cpus] if clock]
+    loose = any(clock["min_mhz"] != clock["max_mhz"] for clock in [gpu, *cpus] if clock)
+    untold = [name for name, clock in (("GPU", gpu), ("CPU", cpus)) if not clock]
+    unknown = bool(untold) and not loose
     return {
-        "locked": all(clock["min_mhz"] == clock["max_mhz"] for clock in known) if known else None,
+        "locked": None if unknown else not loose,
+        "reason": "the system tells no clock limits of the {}".format(" and the ".join(untold))
+        if unknown
+        else None,
         "gpu": gpu,
         "cpu": max(cpus, key=lambda clock: clock["max_mhz"]) if cpus else None,
     }
@@ -72,6 +78,28 @@ def fan():
         elif name == "pwm_tach" and rpm is None:
             rpm = _first(sysroot.read_number(os.path.join(folder, file)) for file in ("rpm", "fan1_input"))
     return None if pwm is None else {"percent": round(100 * pwm / 255.0), "rpm": rpm}
+
+
+def changes(before, after):
+    """What was set otherwise while it was measured: the figures are then of two boards.
+
+    Args:
+        before: What `machine.facts` told at the start.
+        after: What it told at the end.
+
+    Returns:
+        Sentences; none for what did not change or was not told at both ends.
+    """
+    modes = [(facts.get("power_mode_number"), facts["power_mode"]) for facts in (before, after)]
+    locked = [facts["clocks_locked"] for facts in (before, after)]
+    told = []
+    if modes[0] != modes[1] and (None, None) not in modes:
+        words = ["{} ({})".format("unnumbered" if number is None else number, name) for number, name in modes]
+        told.append("the power mode changed while it was measured, from {} to {}".format(*words))
+    if locked[0] != locked[1] and None not in locked:
+        words = ["locked" if each else "not locked" for each in locked]
+        told.append("the clocks were {} when measuring began and {} when it ended".format(*words))
+    return ["{}: the figures are a mix of both".format(sentence) for sentence in told]
 
 
 def advice(mode, locked, thermal=None, fan_state=None):

@@ -61,11 +61,12 @@ def test_a_mode_that_nothing_tells_is_null_with_the_reason(root):
 
 
 def test_clocks_are_locked_when_those_of_gpu_and_all_cores_are(root):
-    assert state.clocks() == {"locked": None, "gpu": None, "cpu": None}
+    reason = "the system tells no clock limits of the GPU and the CPU"
+    assert state.clocks() == {"locked": None, "reason": reason, "gpu": None, "cpu": None}
     sysfs.gpu_clock(root, 921.6, 921.6, 921.6)
     sysfs.cpu_clocks(root, 1479, 1479, 1479)
     locked = state.clocks()
-    assert locked["locked"] is True
+    assert (locked["locked"], locked["reason"]) == (True, None)
     assert locked["gpu"] == {"min_mhz": 921.6, "max_mhz": 921.6, "current_mhz": 921.6}
     sysfs.gpu_clock(root, 76.8, 921.6, 153.6)
     assert state.clocks()["locked"] is False

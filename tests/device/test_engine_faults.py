@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 from edgeshrink_device import DeviceError, InputError
-from edgeshrink_device.engines import trtexec
+from edgeshrink_device.engines import cache, folder, planning, trtexec
 from edgeshrink_device.engines.cache import open_engine
 from edgeshrink_device.engines.interruption import Interruption
 from edgeshrink_device.engines.lock import NAME, FolderLock
@@ -255,6 +255,36 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_built(mod
     with pytest.raises(InputError, match="engines cannot be kept there") as caught:
         open_engine(model, folder=where.format(tmp_path))
     assert "--engines DIR" in caught.value.hint
+
+
+@pytest.mark.parametrize("end", [".engine", ".json"])
+def test_a_folder_where_the_engine_belongs_is_told_before_anything_is_built(model, end):
+    path = Path(open_engine(model).path).with_suffix(end)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match="a folder is where an engine is to be kept") as caught:
+        open_engine(model)
+    assert "Move it away" in caught.value.hint
+
+
+def test_a_folder_that_comes_there_while_it_is_built_is_told(model):
+    plan = planning.make_plan(model)
+    (Path(plan.folder) / (plan.stem + ".engine")).mkdir(parents=True)
+    with folder.temporary(plan.folder) as path, pytest.raises(DeviceError, match="cannot be written to"):
+        cache.store(plan, path, {})
+    assert [each.name for each in Path(plan.folder).iterdir()] == [plan.stem + ".engine"]
+
+
+@pytest.mark.parametrize("letter", ["m", "\u00e4", "\u5b57"])
+def test_a_model_whose_name_is_as_long_as_can_be_has_an_engine(model, letter):
+    name = letter * ((255 - len(".onnx")) // len(letter.encode("utf-8"))) + ".onnx"
+    long = Path(model).with_name(name)
+    Path(model).rename(long)
+    opened = open_engine(str(long))
+    assert opened.built
+    assert opened.record["model"] == name
+    assert Path(opened.path).name.startswith(letter * 30)
+    assert not open_engine(str(long)).built
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

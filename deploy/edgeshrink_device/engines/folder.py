@@ -23,7 +23,6 @@ __all__ = [
 
 TEMPORARY = ".edgeshrink-unfinished-"  # none of the user's files begins so
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-BROKEN = (errno.EROFS, errno.EIO, errno.EACCES)  # a worn SD card turns read-only
 
 
 def beside(model):
@@ -31,11 +30,15 @@ def beside(model):
     return os.path.join(os.path.dirname(model) or ".", "engines")
 
 
-def check_writable(folder):
+def check_writable(folder, names=()):
     """Make the folder, and try to write there: before a build that takes minutes, not after.
 
+    Args:
+        folder: Its path.
+        names: Of files that are to be written there.
+
     Raises:
-        InputError: It cannot be written to.
+        InputError: It cannot be written to, or a folder bears one of the names.
     """
     try:
         os.makedirs(folder, exist_ok=True)
@@ -45,6 +48,13 @@ def check_writable(folder):
             "{}: engines cannot be kept there: {}".format(folder, error.strerror),
             "Name another folder with --engines DIR.",
         ) from error
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.isdir(path):
+            raise InputError(
+                "{}: a folder is where an engine is to be kept".format(path),
+                "Move it away, or name another folder with --engines DIR.",
+            )
 
 
 def read_record(path):
@@ -85,9 +95,7 @@ def temporary(folder):
     try:
         os.chmod(path, 0o644)
         yield path
-    except OSError as error:
-        if error.errno not in FULL + BROKEN:
-            raise
+    except OSError as error:  # a worn SD card turns read-only, a network's folder goes away
         raise not_written(folder, error) from error
     finally:
         with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ from collections import namedtuple
 
 __all__ = ["Key", "differences"]
 
+LONGEST = 100  # bytes of a model's name in that of its engine; file systems take 255, eCryptfs 143
 RECIPE = 1  # counts up when engines are built in another way, so that old ones are built again
 
 WORDS = (
@@ -26,8 +27,8 @@ WORDS = (
 class Key(namedtuple("Key", [part for part, _ in WORDS])):
     """What an engine depends on.
 
-    model_sha256: of the ONNX file and the external data it names; tensorrt: full version; gpu: its name, of a
-    Jetson with the module's; sm: compute capability as text ("5.3"), None where not known; precision: "fp32",
+    model_sha256: of the ONNX file and the external data it names; tensorrt: full version; gpu: a Jetson's
+    chip and module, of another machine the card's name; sm: compute capability as text ("5.3"), None where not known; precision: "fp32",
     "fp16", "int8" or "typed" (as in the file); shapes: {input: {"min", "opt", "max"}}, empty where no size is
     open; calibration_sha256: of the samples INT8 was calibrated with, or None; built_with: "python" or
     "trtexec"; emulated: whether a stand-in of TensorRT builds; recipe: number of the way of building.
@@ -51,7 +52,7 @@ class Key(namedtuple("Key", [part for part, _ in WORDS])):
     def stem(self, model):
         """The engine's file name without its end: "model-fp16-0123456789ab"."""
         text = json.dumps(self.as_json(), sort_keys=True)
-        name = re.sub(r"[^\w.-]", "_", model)
+        name = re.sub(r"[^\w.-]", "_", model).encode("utf-8")[:LONGEST].decode("utf-8", "ignore")
         return "{}-{}-{}".format(name, self.precision, hashlib.sha256(text.encode()).hexdigest()[:12])
 
 

@@ -50,7 +50,7 @@ def make(plan, why, force=False, progress=None):
         InputError: The folder cannot be written to, or the samples for calibration do not fit.
         DeviceError: As `cache.open_engine` says.
     """
-    kept.check_writable(plan.folder)
+    kept.check_writable(plan.folder, [plan.stem + ".engine", plan.stem + ".json"])
     lock = FolderLock(plan.folder, plan.name)
     with lock as cut_short:
         found, _ = (None, None) if force else cache.find(plan)

@@ -61,7 +61,7 @@ def profile_models(
         InputError: The call, a path or a model is wrong.
         DeviceError: A worker died, or the power source asked for does not work here.
     """
-    _check_numbers(seconds, runs, launches, threads, load_seconds or 0)
+    _check_numbers(seconds, runs, launches, threads, load_seconds or 0, seed)
     require_runner(device, boards.detect() is not None)
     targets, engines = find_targets(paths, device, samples, baseline), engines or EngineOptions()
     runs_engines = RUNNERS.get(device).runs_engines
@@ -122,7 +122,7 @@ def _measure(targets, device, plan, metered, tell):
     return [document.build(target, document.gather(launches, i), session) for i, target in enumerate(targets)]
 
 
-def _check_numbers(seconds, runs, launches, threads, load_seconds):
+def _check_numbers(seconds, runs, launches, threads, load_seconds, seed):
     least = (
         ("seconds", seconds, 0),
         ("runs", runs, 1),
@@ -133,6 +133,8 @@ def _check_numbers(seconds, runs, launches, threads, load_seconds):
     for name, value, limit in least:
         if not limit <= value < float("inf"):
             raise InputError("{} must be at least {}, not {}".format(name, limit, value))
+    if not 0 <= seed < 1 << 32:  # what numpy's generator takes
+        raise InputError("seed must be from 0 to {}, not {}".format((1 << 32) - 1, seed))
 
 
 @contextmanager

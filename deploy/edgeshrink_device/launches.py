@@ -44,7 +44,7 @@ def run_launches(targets, device, plan, meter, loads, tell):
     Args:
         targets: What to measure.
         device: A `Device`.
-        plan: `seconds`, `runs`, `launches`, `threads` and `seed`.
+        plan: `seconds`, `runs`, `launches`, `threads`, `seed` and `shapes`.
         meter: The power source, started.
         loads: Which loads to run for it: an `edgeshrink_device.loads.Loads`.
         tell: Called as tell(model_name, phase, fraction of all launches done).
@@ -102,6 +102,7 @@ def _open(worker, target, device, options, plan, check):
         samples=target.samples,
         seed=plan["seed"],
         check=check,
+        shapes=plan["shapes"],
     )
 
 

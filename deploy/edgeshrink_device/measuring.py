@@ -6,6 +6,8 @@ import time
 from array import array
 
 from edgeshrink_device import memory, parity
+from edgeshrink_device.asked_shapes import asked_sizes, require_measured_at
+from edgeshrink_device.errors import InputError
 from edgeshrink_device.runners import RUNNERS
 from edgeshrink_device.samples import cut, random_feeds, read_samples
 from edgeshrink_device.warmup import warm_up
@@ -31,7 +33,7 @@ class Measurement:
         self._runner = None
         self._last_s = 0.0
 
-    def open(self, device, model, threads, samples, seed, check, options=None):
+    def open(self, device, model, threads, samples, seed, check, options=None, shapes=None):
         """Load the model and check it against the samples.
 
         Args:
@@ -42,6 +44,7 @@ class Measurement:
             seed: Seed of the random inputs.
             check: Whether to compare the outputs with those of the samples.
             options: What the runner's `make` takes.
+            shapes: {input: sizes} to measure open inputs at, in place of opt.
 
         Returns:
             `inputs`, `outputs`, `shapes` (of what is fed, by input name), `versions`, `parity`,
@@ -53,7 +56,10 @@ class Measurement:
         self._memory = memory.pick()
         self._memory.reset_peak()
         self._before = (self._memory.process_now(), self._memory.process_peak())
+        runner.asked = asked_sizes(model, shapes or {})
         inputs, outputs = runner.load(model, threads)
+        require_measured_at(inputs, runner.asked, model)
+        arrays, unfit = _fitting(arrays, inputs, outputs, runner.asked)
         feeds, checked, batch = self._feeds(arrays, inputs, outputs, seed, check)
         self._next_feed = itertools.cycle(feeds[:TIMED_FEEDS]).__next__
         about = runner.about()
@@ -67,7 +73,7 @@ class Measurement:
             "shapes": {spec.name: list(feeds[0][spec.name].shape) for spec in inputs},
             "versions": versions,
             "parity": checked,
-            "parity_reason": unchecked,
+            "parity_reason": unfit or unchecked,
             "fed_with": "samples" if arrays else "random numbers, seed {}".format(seed),
             "batch": batch,
             "open_batch": runner.open_batch,
@@ -217,3 +223,13 @@ def _told(checked):
     if not checked.pop("judged"):
         return None, "nothing can be compared: " + "; ".join(checked["remarks"])
     return checked, None
+
+
+def _fitting(arrays, inputs, outputs, asked):
+    """The samples; None and why, where they do not fit the sizes that were asked for."""
+    try:
+        if arrays and asked:
+            cut(arrays[0], arrays[1], inputs, outputs)
+    except InputError as error:
+        return None, "the samples do not fit the sizes of --shape: {}".format(error.message)
+    return arrays, None

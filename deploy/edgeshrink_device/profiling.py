@@ -5,6 +5,7 @@ import uuid
 from contextlib import contextmanager
 
 from edgeshrink_device import boards, machine, power, state
+from edgeshrink_device.asked_shapes import asked_sizes
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.inference.preparing import EngineOptions, prepare, refuse
 from edgeshrink_device.launches import LAUNCHES, Device, run_launches
@@ -30,6 +31,7 @@ def profile_models(
     baseline=True,
     seed=0,
     engines=None,
+    shapes=None,
     progress=None,
 ):
     """Measure models side by side; nothing is written.
@@ -51,6 +53,7 @@ def profile_models(
         seed: Seed of random inputs and of the resampling.
         engines: For "jetson" and "tensorrt": an `inference.preparing.EngineOptions`. Engines that are not
             there are built first.
+        shapes: {input: sizes} to measure open inputs at, in place of their manifest's opt.
         progress: Called as progress(model_name, phase, fraction of the whole call done).
 
     Returns:
@@ -67,6 +70,8 @@ def profile_models(
     runs_engines = RUNNERS.get(device).runs_engines
     if not runs_engines:
         refuse(engines, device)
+    for target in targets:
+        asked_sizes(target.path, shapes or {}, built=runs_engines)
     metered = power.choose(power_source)
     require_long_enough(metered[0], load_seconds)
     plan = {
@@ -78,6 +83,7 @@ def profile_models(
         "load_seconds": load_seconds,
         "threads": threads,
         "seed": seed,
+        "shapes": shapes or {},
     }
     options = prepare(targets, engines) if runs_engines else [None] * len(targets)
     return _measure(targets, _device(device, options), plan, metered, progress or _untold)

@@ -3,6 +3,7 @@
 import sys
 
 from edgeshrink_device import boards
+from edgeshrink_device.asked_shapes import parse_shapes
 from edgeshrink_device.bar import Bar
 from edgeshrink_device.errors import DeviceError
 from edgeshrink_device.files import dumps, plan_outputs, write_all
@@ -45,6 +46,12 @@ def add(subparsers):
     add_option(
         "--samples", metavar="FILE.npz", help="inputs, and outputs to check, in place of the bundle's own"
     )
+    add_option(
+        "--shape",
+        action="append",
+        metavar="NAME:SIZES",
+        help="run an open input at these sizes (x:1x3x32x32) instead of those it was exported for (opt)",
+    )
     add_option("--no-baseline", action="store_true", help="leave a bundle's baseline.onnx out")
     add_option("--seed", type=int, default=0, help="of random inputs and of the intervals (0)")
     add_option("-o", "--output", metavar="OUT.json|DIR", help="where the profiles go")
@@ -74,6 +81,7 @@ def run(options):
             baseline=not options.no_baseline,
             seed=options.seed,
             engines=EngineOptions(options.precision, options.engines, options.workspace, options.cuda_graph),
+            shapes=parse_shapes(options.shape),
             progress=bar,
         )
     if jetson and options.device is None:

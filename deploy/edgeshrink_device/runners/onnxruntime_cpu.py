@@ -3,6 +3,7 @@
 import os
 import time
 
+from edgeshrink_device.asked_shapes import at_asked
 from edgeshrink_device.errors import DeviceError, InputError
 from edgeshrink_device.open_sizes import at_opt
 from edgeshrink_device.runners import RUNNERS, Runner
@@ -50,7 +51,7 @@ class OnnxRuntimeCpu(Runner):
     def load(self, path, threads):
         """Open a session with `threads` threads inside an operator and one operator at a time.
 
-        Sizes that a bundle's model leaves open are taken as its manifest has them at opt.
+        Open sizes are taken as they were asked for, else as the bundle's manifest has them at opt.
         """
         options = self._runtime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -61,7 +62,7 @@ class OnnxRuntimeCpu(Runner):
             raise _load_error(path, error) from error
         inputs = [_spec(value, "input", path) for value in session.get_inputs()]
         self.open_batch = bool(inputs) and inputs[0].shape[:1] == (None,)
-        inputs = at_opt(inputs, path)
+        inputs = at_opt(at_asked(inputs, self.asked), path)
         outputs = [_spec(value, "output", path) for value in session.get_outputs()]
         names = [spec.name for spec in outputs]
         self.run = lambda feed: session.run(names, feed)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 
+from edgeshrink_device.asked_shapes import require_within
 from edgeshrink_device.errors import DeviceError
 from edgeshrink_device.inference.ways import CHECKED
 from edgeshrink_device.runners import RUNNERS, Runner
@@ -52,9 +53,11 @@ class EngineRunner(Runner):
         }
 
     def _sizes(self):
-        """{input: sizes} at opt of inputs with open sizes: what the engine was made fastest for."""
+        """{input: sizes} of open inputs: as asked for, else at opt, which the engine was made fastest for."""
         shapes = self._record["build"]["shapes"]
-        return {name: tuple(shapes[name]["opt"]) for name in shapes}
+        for name in set(shapes) & set(self.asked):
+            require_within("the engine of " + self._record["model"], name, self.asked[name], shapes[name])
+        return {name: tuple(self.asked.get(name, shapes[name]["opt"])) for name in shapes}
 
     def _has_open_batch(self, inputs):
         shapes = self._record["build"]["shapes"].get(inputs[0].name) if inputs else None

@@ -5,19 +5,27 @@ Numbers of attributes: enum cudaDeviceAttr.
 
 import ctypes
 import functools
+import glob
+import re
 from collections import namedtuple
 
 from edgeshrink_device import boards, sysroot
+from edgeshrink_device.boards.known import CHIPS
 from edgeshrink_device.cuda import library
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["DeviceMemory", "Gpu", "gpu"]
 
-Gpu = namedtuple("Gpu", ["name", "sm", "emulated"])
+Gpu = namedtuple("Gpu", ["name", "key", "sm", "emulated"])
 Gpu.__doc__ = """The GPU; None where not known. name: as CUDA calls it, with the Jetson's module or model, as
-boards with one chip differ in what it has left; sm: compute capability as text; emulated: a stand-in's."""
+boards with one chip differ in what it has left; key: what engines are kept by, the same whether CUDA answers
+or not where the board or the driver tells; sm: compute capability as text; emulated: a stand-in's."""
 
-MAJOR, MINOR = 75, 76
+DRIVER = (
+    "/proc/driver/nvidia/gpus/*/information"  # not on Jetsons (NVIDIA, driver README, "procfs interface")
+)
+MODEL = re.compile(r"^Model:\s*(.+?)\s*$", re.MULTILINE)
+MULTIPROCESSORS, MAJOR, MINOR = 16, 75, 76
 PROPERTIES_BYTES = 1 << 14  # cudaDeviceProp has grown to about 1 KB; its first 256 bytes are the name
 TO_DEVICE = 1
 
@@ -30,8 +38,28 @@ def gpu():
     if major is not None and minor is not None:
         sm = "{}.{}".format(major, minor)
     module = board and (board.module or board.model)
-    name = ", ".join(filter(None, [_name(cudart) or (board and board.chip), module]))
-    return Gpu(name or None, sm, sysroot.emulated() or bool(cudart and cudart.emulated))
+    told = _name(cudart)
+    name = ", ".join(filter(None, [told or (board and board.chip), module]))
+    key = ", ".join(filter(None, [_chip(board, sm) or told or _of_driver(), module or _size(cudart)]))
+    return Gpu(name or None, key or None, sm, sysroot.emulated() or bool(cudart and cudart.emulated))
+
+
+def _chip(board, sm):
+    """A Jetson's chip, where that is what computes: no card beside it has a Jetson's compute capability."""
+    chip = next((name for name, facts in CHIPS.items() if facts.sm == sm), None) if board else None
+    return chip if board and board.chip in (None, chip) else None
+
+
+def _size(cudart):
+    """What tells a Nano from a TX1 where nothing says which module it is."""
+    count = _attribute(cudart, MULTIPROCESSORS)
+    return None if count is None else "{} SMs".format(count)
+
+
+def _of_driver():
+    """The models of all cards by the driver, where CUDA does not answer."""
+    texts = [sysroot.read_text(path) or "" for path in glob.glob(sysroot.path(DRIVER))]
+    return ", ".join(sorted({model for text in texts for model in MODEL.findall(text)}))
 
 
 class DeviceMemory:

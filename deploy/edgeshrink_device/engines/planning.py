@@ -63,7 +63,7 @@ def make_plan(model, asked="auto", folder=None, workspace_mib=None, samples=None
     key = Key.of(
         model_sha256=sha256_with_data(model, outline),
         tensorrt=module.__version__ if module else program.version,
-        gpu=chip_is.name,
+        gpu=chip_is.key,
         sm=chip_is.sm,
         precision=decision.precision,
         shapes=shapes,

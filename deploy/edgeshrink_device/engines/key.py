@@ -29,9 +29,10 @@ class Key(namedtuple("Key", [part for part, _ in WORDS])):
 
     model_sha256: of the ONNX file and the external data it names; tensorrt: full version; gpu: a Jetson's
     chip and module, of another machine the card's name; sm: compute capability as text ("5.3"), None where
-    not known; precision: "fp32", "fp16", "int8" or "typed" (as in the file); shapes: {input: {"min", "opt", "max"}}, empty where no size is
-    open; calibration_sha256: of the samples INT8 was calibrated with, or None; built_with: "python" or
-    "trtexec"; emulated: whether a stand-in of TensorRT builds; recipe: number of the way of building.
+    not known; precision: "fp32", "fp16", "int8" or "typed" (as in the file); shapes: {input: {"min", "opt",
+    "max"}}, empty where no size is open; calibration_sha256: of the samples INT8 was calibrated with, or
+    None; built_with: "python" or "trtexec"; emulated: whether a stand-in of TensorRT builds; recipe: number
+    of the way of building.
     """
 
     __slots__ = ()

@@ -3,7 +3,7 @@
 import os
 from collections import namedtuple
 
-from edgeshrink_device import files, state, stats
+from edgeshrink_device import files, memory, state, stats
 from edgeshrink_device.energy import power_trace, summarize_energy
 from edgeshrink_device.energy_sampled import sampled_trace, summarize_sampled
 
@@ -150,15 +150,14 @@ def _model(target, opened):
 
 
 def _memory(results, states, opened):
-    untold = "the system does not tell how much memory is in use"
     used, swap, free = ([state[key] for state in states] for key in ("used", "swap", "largest_free"))
-    added = sorted(more for more in results.added if more is not None)
+    added, no_added = memory.added(results.added)
     about = dict(
         results.memory,
         device_total_used=_pair(used),
-        device_total_used_reason=untold if None in used else None,
-        device_added=added[len(added) // 2] if added else None,
-        device_added_reason=None if added else untold,
+        device_total_used_reason=memory.UNTOLD if None in used else None,
+        device_added=added,
+        device_added_reason=no_added,
         swap_used=_pair(swap),
         swap_used_reason="the system does not tell how much lies in swap" if None in swap else None,
         largest_free=_pair(free),

@@ -53,3 +53,22 @@ def test_what_is_not_told_is_none_and_never_zero(root):
     (root / "proc/meminfo").unlink()
     (root / "proc/buddyinfo").unlink()
     assert memory.state() == {"used": None, "swap": None, "largest_free": None}
+
+
+def test_what_a_model_adds_is_the_middle_of_all_launches():
+    assert memory.added([7, None, 300, 5]) == (7, None)
+    assert memory.added([0, 0]) == (0, None)
+
+
+def test_memory_that_others_gave_back_meanwhile_makes_it_unknown_and_never_negative():
+    reason = "other programs gave back more memory meanwhile than the model took"
+    assert memory.added([-1915322368]) == (None, reason)
+    assert memory.added([-1915322368, 4000, 5000]) == (4000, None)
+
+
+def test_on_an_emulated_board_what_is_added_is_unknown_and_not_zero(root):
+    assert memory.added([0, 0]) == (None, "the memory of an emulated board does not change")
+
+
+def test_what_is_added_is_unknown_where_the_system_does_not_tell():
+    assert memory.added([None]) == (None, "the system does not tell how much memory is in use")

@@ -3,11 +3,13 @@
 Every figure is bytes, or None where the source cannot know it.
 """
 
+from edgeshrink_device import sysroot
 from edgeshrink_device.registry import Registry
 
-__all__ = ["MEMORY", "MemorySource", "pick", "state"]
+__all__ = ["MEMORY", "UNTOLD", "MemorySource", "added", "pick", "state"]
 
 MEMORY = Registry("memory source", __name__)
+UNTOLD = "the system does not tell how much memory is in use"
 
 
 class MemorySource:
@@ -59,6 +61,26 @@ def state():
         "swap": source.swap_used(),
         "largest_free": source.largest_free(),
     }
+
+
+def added(launches):
+    """What a model adds to the memory in use on the whole machine.
+
+    Args:
+        launches: Bytes used more with it loaded, one a launch; None where not known.
+
+    Returns:
+        The middle of them and None; or None and why it is not known.
+    """
+    known = sorted(more for more in launches if more is not None)
+    if sysroot.emulated():
+        return None, "the memory of an emulated board does not change"
+    if not known:
+        return None, UNTOLD
+    middle = known[len(known) // 2]
+    if middle < 0:
+        return None, "other programs gave back more memory meanwhile than the model took"
+    return middle, None
 
 
 def pick():

@@ -4,6 +4,8 @@ samples.npz holds `in/<name>` and `out/<name>`, samples along the first axis. A 
 4 takes them four at a time; one whose input has an axis less than the array takes them one by one.
 """
 
+import zipfile
+
 import numpy as np
 
 from edgeshrink_device.bootstrap import generator
@@ -12,6 +14,7 @@ from edgeshrink_device.errors import InputError
 __all__ = ["cut", "random_feeds", "read_samples"]
 
 RANDOM_FEEDS = 4
+HOW = "Samples are made by numpy.savez: arrays of plain numbers, named in/<input> and out/<output>."
 
 
 def read_samples(path):
@@ -23,14 +26,30 @@ def read_samples(path):
         InputError: The file is not there, is no .npz, or holds Python objects (never unpickled).
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except Exception as error:  # zipfile, zlib, ValueError, OSError: np.load lets all of them through
-        raise InputError("{}: cannot be read as samples: {}".format(path, error)) from error
+        arrays = _arrays(path)
+    except OSError as error:
+        raise InputError("{}: cannot be read as samples: {}".format(path, error.strerror or error)) from error
+    except Exception as error:  # zipfile, zlib, ValueError: np.load lets all of them through
+        told = "it holds Python objects, which are never loaded" if "pickle" in str(error) else error
+        raise InputError("{}: cannot be read as samples: {}".format(path, told), HOW) from error
     inputs = {key[3:]: array for key, array in arrays.items() if key.startswith("in/")}
     outputs = {key[4:]: array for key, array in arrays.items() if key.startswith("out/")}
     inputs.update((key, array) for key, array in arrays.items() if "/" not in key and key != "labels")
     return inputs, outputs
+
+
+def _arrays(path):
+    """{key: array}; what is no archive is not given to numpy, which advises to load it unsafely."""
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is no .npz archive")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    for key in arrays:
+        if not isinstance(arrays[key], np.ndarray):
+            raise ValueError("'{}' in it is no array".format(key))
+    return arrays
 
 
 def cut(inputs, outputs, input_specs, output_specs):

@@ -48,6 +48,7 @@ def run(options):
     if options.device is not None:
         _check_device(options.device)
     targets = find_targets(options.paths, "jetson", options.samples, options.baseline)
+    _require_readable(targets)
     opened, refused = [], []
     with Progress() as progress:
         for target in targets:
@@ -67,6 +68,16 @@ def run(options):
                 refused.append((target.path, error))
     print(_as_json(opened, refused) if options.json else "\n".join(_describe(opened, refused, options)))
     return 1 if refused else 0
+
+
+def _require_readable(targets):
+    """All of them, before the first is built: an error ends the call, and takes the table with it."""
+    from edgeshrink_device.engines.onnx_outline import read_outline
+    from edgeshrink_device.open_sizes import profile_shapes
+
+    for target in targets:
+        read_outline(target.path)
+        profile_shapes(target.path)
 
 
 def _check_device(name):
@@ -118,7 +129,8 @@ def _describe(opened, refused, options):
 
 def _next(options):
     """The words that measure these very engines: what they were built by is asked for again."""
-    words = ["profile", *options.paths, "--device", "jetson" if boards.detect() else "tensorrt"]
+    paths = ["./" + path if path.startswith("-") else path for path in options.paths]  # no options
+    words = ["profile", *paths, "--device", "jetson" if boards.detect() else "tensorrt"]
     said = (
         ("--precision", None if options.precision == "auto" else options.precision),
         ("--engines", options.engines),

@@ -12,6 +12,7 @@ from edgeshrink_device.engines.onnx_outline import is_quantized, read_outline, s
 from edgeshrink_device.errors import DeviceError, InputError
 from edgeshrink_device.files import sha256
 from edgeshrink_device.open_sizes import profile_shapes
+from edgeshrink_device.replaced import replaced
 
 __all__ = ["Plan", "make_plan"]
 
@@ -90,7 +91,7 @@ def make_plan(model, asked="auto", folder=None, workspace_mib=None, samples=None
         calibration_name="calibration-{}.cache".format(
             _digest(key.model_sha256, key.calibration_sha256, key.tensorrt)
         ),
-        notes=[*notes, *([decision.note] if decision.note else [])],
+        notes=[*filter(None, [replaced(model)]), *notes, *filter(None, [decision.note])],
     )
 
 
@@ -128,9 +129,11 @@ def _shapes(model, inputs):
             continue
         only = [size or 1 for size in value.shape]
         shapes[value.name] = {"min": only, "opt": only, "max": only}
+        beside = os.path.isfile(os.path.join(os.path.dirname(model), "manifest.json"))
+        who = "the manifest does not tell" if beside else "no manifest says"
         notes.append(
-            "no manifest says how large the open sizes of input '{}' are: the engine takes {} alone".format(
-                value.name, "x".join(map(str, only))
+            "{} how large the open sizes of input '{}' are: the engine takes {} alone".format(
+                who, value.name, "x".join(map(str, only))
             )
         )
     return shapes, notes

@@ -6,6 +6,7 @@ import time
 from edgeshrink_device.asked_shapes import at_asked
 from edgeshrink_device.errors import DeviceError, InputError
 from edgeshrink_device.open_sizes import at_opt
+from edgeshrink_device.replaced import replaced
 from edgeshrink_device.runners import RUNNERS, Runner
 from edgeshrink_device.specs import Spec
 
@@ -66,7 +67,12 @@ class OnnxRuntimeCpu(Runner):
         outputs = [_spec(value, "output", path) for value in session.get_outputs()]
         names = [spec.name for spec in outputs]
         self.run = lambda feed: session.run(names, feed)
+        self._path = path
         return inputs, outputs
+
+    def about(self):
+        """Of the model's file: whether it is its bundle's."""
+        return dict(super().about(), warnings=list(filter(None, [replaced(self._path)])))
 
 
 def _spec(value, role, path):

@@ -1,6 +1,7 @@
 """What is built: by which TensorRT, in which precision, shapes and memory; and what is refused."""
 
 import contextlib
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -389,15 +390,30 @@ def test_int8_is_calibrated_from_the_samples_once(version, tmp_path):
     assert engine["precision"] == "int8"
     assert engine["key"]["calibration_sha256"]
     (cache,) = (bundle / "engines").glob("calibration-*.cache")
-    learned = cache.read_text().splitlines()
-    assert float(learned[1].split(": ")[1]) == pytest.approx(float(np.abs(picture(6)).max()))  # float32 kept
-    cache.write_text(learned[0] + "\nx: 1.5\n")
+    _, head, learned = cache.read_text().splitlines()
+    assert float(learned.split(": ")[1]) == pytest.approx(float(np.abs(picture(6)).max()))  # float32 kept
+    text = head + "\nx: 1.5\n"
+    cache.write_text(hashlib.sha256(text.encode()).hexdigest() + "\n" + text)
     made.device("build", bundle, "--precision", "int8", "--force")
     assert b'"x": 1.5' in next((bundle / "engines").glob("model-int8-*.engine")).read_bytes()
     np.savez(bundle / "samples.npz", **{"in/x": 2 * picture(6)})
     done = made.device("build", bundle, "--precision", "int8")
     assert "the samples for calibration changed" in done.stdout
     assert len(list((bundle / "engines").glob("calibration-*.cache"))) == 2
+
+
+@pytest.mark.parametrize("garbage", ["", "x: 1.5\n", "garbage\nx: 1.5\n", "\0\xff" * 40])
+def test_what_was_learned_and_damaged_is_learned_again(garbage, tmp_path):
+    made = board(tmp_path, tensorrt="8.6")
+    bundle = write_bundle(tmp_path / "net.edge")
+    made.device("build", bundle, "--precision", "int8")
+    (cache,) = (bundle / "engines").glob("calibration-*.cache")
+    (engine,) = (bundle / "engines").glob("model-int8-*.engine")
+    before = cache.read_bytes(), engine.read_bytes()
+    cache.write_text(garbage)
+    done = made.device("build", bundle, "--precision", "int8", "--force")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert (cache.read_bytes(), engine.read_bytes()) == before
 
 
 def test_samples_that_do_not_fit_end_the_calibration_with_their_reason(tmp_path):

@@ -1,10 +1,15 @@
 """What trtexec says of a build counts, whatever its exit status: PASSED, or there is no engine."""
 
+import onnx
 import pytest
+from edgeshrink_device import InputError
+from edgeshrink_device.engines.trtexec import quoted
 
 from tests.emulated_jetson.board import board
 
+from .emulated_helpers import convolution
 from .engine_helpers import files, write_bundle
+from .inference_helpers import QUICK
 
 PROGRAM = "usr/src/tensorrt/bin/trtexec"
 AROUND = """#!/bin/sh
@@ -59,3 +64,21 @@ def test_a_warning_and_an_error_that_it_got_over_are_no_failure(tmp_path):
     done = made.device("build", write_bundle(tmp_path / "net.edge"))
     assert (done.returncode, done.stderr) == (0, "")
     assert "PASS" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a,b", "a:b'c", "'"])
+def test_a_name_that_trtexec_would_read_as_several_is_refused(name):
+    with pytest.raises(InputError, match="trtexec cannot be told of the input"):
+        quoted(name)
+
+
+def test_a_profile_of_such_a_model_says_which_input_it_is(tmp_path):
+    made = board(tmp_path, tensorrt=None, cudart=False)
+    model = onnx.load_from_string(convolution())
+    model.graph.input[0].name = model.graph.node[0].input[0] = "a,b"
+    bundle = write_bundle(tmp_path / "net.edge", model.SerializeToString())
+    (bundle / "samples.npz").unlink()
+    done = made.device("profile", bundle, *QUICK)
+    assert done.returncode == 2
+    assert "trtexec cannot be told of the input 'a,b'" in done.stderr
+    assert "TensorRT's Python module" in done.stderr

@@ -1,9 +1,12 @@
 """Ranges for INT8: the bundle's samples go through the network once, and what TensorRT learns is kept.
 
+It is kept with its checksum before it: TensorRT believes whatever ranges it is given.
+
 TensorRT swallows what is raised in a calibrator's methods (pyInt8.cpp prints it), so that it is noted and
 raised again when the builder has come back.
 """
 
+import hashlib
 import os
 
 from edgeshrink_device.engines import folder as kept
@@ -71,19 +74,21 @@ class Calibration:
         return [self._memory.put(name, feed[name]) for name in names]
 
     def read(self):
-        """What an earlier calibration with these samples learned, or None."""
+        """What an earlier calibration with these samples learned; None where that is not there or not whole."""
         try:
             with open(os.path.join(self._folder, self._name), "rb") as file:
                 data = file.read()
         except OSError:
             return None
-        self.from_cache = bool(data)
-        return data or None
+        told, _, learned = data.partition(b"\n")
+        self.from_cache = bool(learned) and told == _sum(learned)
+        return learned if self.from_cache else None
 
     def write(self, data):
         """Keep what this calibration learned, if it saw all of its samples."""
         if self._raised is None:
-            kept.write(self._folder, self._name, bytes(memoryview(data)))
+            learned = bytes(memoryview(data))
+            kept.write(self._folder, self._name, _sum(learned) + b"\n" + learned)
 
     def guarded(self, function, *words):
         """Call, and note what is raised."""
@@ -92,6 +97,10 @@ class Calibration:
         except BaseException as error:
             self._raised = self._raised or error
             return None
+
+
+def _sum(data):
+    return hashlib.sha256(data).hexdigest().encode("ascii")
 
 
 def _make(trt, calibration, feeds):

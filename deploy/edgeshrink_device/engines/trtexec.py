@@ -16,7 +16,7 @@ from edgeshrink_device import sysroot
 from edgeshrink_device.engines import folder as kept
 from edgeshrink_device.engines import refusal
 from edgeshrink_device.engines.trt import tidy
-from edgeshrink_device.errors import DeviceError
+from edgeshrink_device.errors import DeviceError, InputError
 from edgeshrink_device.worker import die_with_parent
 
 __all__ = ["LINE", "Trtexec", "build", "find", "quoted", "running", "shapes_of", "version_of"]
@@ -128,7 +128,17 @@ def shapes_of(sizes):
 
 
 def quoted(name):
-    """A tensor's name as trtexec's options want it: a colon would end it."""
+    """A tensor's name as trtexec's options want it: a colon would end it.
+
+    Raises:
+        InputError: It cannot be told: a comma ends it even within quotes, and a quote has no escape
+            (splitNameAndValue of its sampleOptions.cpp).
+    """
+    if "," in name or "'" in name:
+        raise InputError(
+            "trtexec cannot be told of the input '{}': a comma or a quote ends a name".format(name),
+            "Give the input another name, or use TensorRT's Python module.",
+        )
     return "'{}'".format(name) if ":" in name else name
 
 

@@ -27,6 +27,7 @@ MOST_LOST = 0.2  # of the stretches; more than that were not measured
 SURE = 3.0  # standard errors by which idle powers must differ to be drift and not noise
 DRIFT_WORTH_TELLING = 0.1  # of what the model draws above idle
 SLOWED = 0.1  # between the first and the last third of a load
+ONE_READING = 0.03  # of the energy, above what the load's middle reading makes of it
 
 _Meter = namedtuple("_Meter", ["power", "pace", "interval_s", "window_s", "step_w", "estimated"])
 _Idle = namedtuple("_Idle", ["watts", "error"])
@@ -65,7 +66,7 @@ def summarize_sampled(source, why, trace, turns, seed=0):
         method="integral of samples over {} loads, idle before and after each".format(len(turns)),
         sampling=_sampling(trace, meter, turns, stretches),
     )
-    return energy, None, _warnings(trace, turns, energy, idles, lost)
+    return energy, None, _warnings(trace, meter, turns, energy, idles, lost)
 
 
 def sampled_trace(trace, turns, began):
@@ -304,7 +305,7 @@ def _window_from(meter):
     return "estimated: how long values stay the same"
 
 
-def _warnings(trace, turns, energy, idles, lost):
+def _warnings(trace, meter, turns, energy, idles, lost):
     warnings = []
     effect = energy["mean_power_w"] - energy["idle_power_w"]
     drift = max((abs(_drift(pair)) for pair in idles if _drifted(pair)), default=0.0)
@@ -316,12 +317,37 @@ def _warnings(trace, turns, energy, idles, lost):
         warnings.append("{} stretches of the loads were left out: the meter had gaps".format(lost))
     if trace.dropped > MOST_DROPPED * len(trace.times_s):
         warnings.append("{} readings of the meter told nothing".format(trace.dropped))
+    warnings += _spikes(meter, turns, energy)
     slower = max(_slowed(turn) for turn in turns)
     if slower > SLOWED:
         warnings.append(
             "the model ran {:.0f}% slower at the end of a load than at its start: the machine throttled or "
             "did other work".format(100 * slower)
         )
+    return warnings
+
+
+def _spikes(meter, turns, energy):
+    """A reading that makes much of the energy by itself, loaded or idle."""
+    loads = [meter.power.values(*_settled(meter, turn.load)) for turn in turns]
+    idles = [
+        meter.power.values(*_settled(meter, stretch))
+        for turn in turns
+        for stretch in (turn.before, turn.after)
+    ]
+    effect = energy["mean_power_w"] - energy["idle_power_w"]
+    warnings = []
+    for what, stretches, whole in (("total", loads, energy["mean_power_w"]), ("above idle", idles, effect)):
+        highest, middle = max(
+            ((values.max(), np.median(values)) for values in stretches if len(values)),
+            key=lambda pair: pair[0] - pair[1],
+        )
+        share = (highest - middle) / sum(map(len, stretches)) / whole if whole > 0 else 0.0
+        if share > ONE_READING:
+            warnings.append(
+                "one reading of {:.3g} W among others about {:.3g} W changes the energy {} by {:.0f}%: the "
+                "meter erred, or something else ran".format(highest, middle, what, 100 * share)
+            )
     return warnings
 
 

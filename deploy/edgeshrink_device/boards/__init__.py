@@ -10,7 +10,7 @@ from collections import namedtuple
 from edgeshrink_device import sysroot
 from edgeshrink_device.boards.known import CHIPS, FAMILIES, JETPACKS
 
-__all__ = ["Board", "detect", "jetpack_of", "total_rails"]
+__all__ = ["Board", "detect", "jetpack_of", "most_watts", "total_rails"]
 
 Board = namedtuple(
     "Board",
@@ -38,6 +38,7 @@ whether a stand-in answered.
 
 DEVICE_TREES = ("/proc/device-tree/", "/sys/firmware/devicetree/base/")
 CONTAINER_MODEL = "/tmp/nv_jetson_model"  # where scripts that start containers copy the model to
+PEAK = 4
 PART = re.compile(r"p?(\d{4})[-:](\d{4})")
 RELEASE = re.compile(r"#\s*R(\d+)\s*\(release\),\s*REVISION:\s*([\d.]+)")
 
@@ -98,6 +99,19 @@ def total_rails(board, names):
     why = "; " + family.no_total if family.no_total else ""
     shown = "only {}".format(", ".join(sorted(names))) if names else "no rails at all"
     return (), "", "the total of a {} is {}, and the meter shows {}{}".format(family.name, wanted, shown, why)
+
+
+def most_watts(board):
+    """What its total rails cannot reach, watts; infinite for a board not known here.
+
+    Four times what the highest power mode is made for: without limits (MAXN) a module may draw more than
+    that for moments (a TX2 of 15 W is rated for 57 W), and a Nano's 5 V feeds what is plugged into it.
+
+    Args:
+        board: A `Board`, or None.
+    """
+    family = next((family for family in FAMILIES if board and family.name == board.name), None)
+    return PEAK * family.mode_w if family else float("inf")
 
 
 def jetpack_of(l4t):

@@ -3,7 +3,8 @@
 Rails: the module's or board's own input where its meter has one; never the sum of parts beside it. On AGX
 Orin VDDQ_VDD2_1V8AO is left out since VIN_SYS_5V0 feeds it. Sources: NVIDIA's answers in its forum, threads
 73608 (Nano), 81016 (AGX Xavier) and on AGX Orin, and real tegrastats lines. Part numbers: NVIDIA's developer
-guide, "Quick start", table of configurations.
+guide, "Quick start", table of configurations. Watts: its tables of power modes; of a TX1, a TX2 and an AGX
+Orin, forum threads 53240, 59389 and 323456.
 """
 
 from collections import namedtuple
@@ -22,12 +23,13 @@ CHIPS = {
     "tegra264": Chip("11.0", True, True),
 }
 
-Family = namedtuple("Family", ["name", "chip", "words", "modules", "totals", "covers", "no_total"])
+Family = namedtuple("Family", ["name", "chip", "words", "modules", "totals", "covers", "no_total", "mode_w"])
 Family.__doc__ = """Boards that differ in memory alone.
 
 name: as tables show it; chip: key of CHIPS; words: of which the device tree's model holds all of one tuple;
 modules: {part number: GB of memory, None where the part number does not tell}; totals: tuples of rails that
-together are the whole, the best first; covers: what that whole is; no_total: why none of them may be there.
+together are the whole, the best first; covers: what that whole is; no_total: why none of them may be there;
+mode_w: what its highest power mode is made for, watts.
 """
 
 BOARD_5V = "the 5 V input of the board, its parts for processor and graphics included"
@@ -44,6 +46,7 @@ FAMILIES = (
         (),
         "",
         "a Jetson Nano 2GB has no power sensor",
+        10,
     ),
     Family(
         "Jetson Nano",
@@ -53,6 +56,7 @@ FAMILIES = (
         (("POM_5V_IN",),),
         BOARD_5V,
         "",
+        10,
     ),
     Family(
         "Jetson TX1",
@@ -62,8 +66,9 @@ FAMILIES = (
         VDD_IN,
         MODULE,
         "",
+        15,
     ),
-    Family("Jetson TX2 NX", "tegra186", (("tx2", "nx"),), {"p3636-0001": 4}, VDD_IN, MODULE, ""),
+    Family("Jetson TX2 NX", "tegra186", (("tx2", "nx"),), {"p3636-0001": 4}, VDD_IN, MODULE, "", 20),
     Family(
         "Jetson TX2",
         "tegra186",
@@ -72,6 +77,7 @@ FAMILIES = (
         VDD_IN,
         MODULE,
         "",
+        15,
     ),
     Family(
         "Jetson Xavier NX",
@@ -81,6 +87,7 @@ FAMILIES = (
         VDD_IN,
         MODULE,
         "",
+        20,
     ),
     Family(
         "Jetson AGX Xavier",
@@ -90,6 +97,7 @@ FAMILIES = (
         (("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"),),
         SUM,
         "",
+        40,
     ),
     Family(
         "Jetson Orin Nano",
@@ -99,6 +107,7 @@ FAMILIES = (
         VDD_IN,
         MODULE,
         "",
+        25,
     ),
     Family(
         "Jetson Orin NX",
@@ -108,6 +117,7 @@ FAMILIES = (
         VDD_IN,
         MODULE,
         "",
+        40,
     ),
     Family(
         "Jetson AGX Orin",
@@ -117,6 +127,7 @@ FAMILIES = (
         (("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"),),
         SUM,
         "",
+        75,
     ),
     Family(
         "Jetson AGX Thor",
@@ -126,6 +137,7 @@ FAMILIES = (
         (("VIN",),),
         "the carrier board's input, everything on it included",
         "the parts of a Thor module do not add up to what it draws",
+        130,
     ),
 )
 

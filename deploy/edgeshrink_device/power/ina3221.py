@@ -22,7 +22,6 @@ NOT_RAILS = ("NC", "")  # not connected
 INPUT_METERS = ("ina238", "ina237")
 SHUNT_STEP_UV = 40.0  # least step of the shunt's voltage, datasheet of the INA3221
 FULL_SCALE_MV = 32760  # the bus voltage's register is full: nothing true behind it
-MOST_W = 500.0  # no board draws it: what is more is a fault of the bus
 FAILURES = 10  # readings in a row that may fail before the meter is given up
 STEP_EVERY = 10  # readings between two looks at the current alone
 MOST_CURRENTS = 256
@@ -37,16 +36,18 @@ class Ina3221(SampledSource):
     merit = "the board's own meters, read without a process in between"
 
     def __init__(self):
-        self._rails, self._reason = (), ""
+        self._rails, self._reason, self._most_w = (), "", float("inf")
         self._failed = 0
         found = _channels()
         if not found:
             self._reason = "no INA3221 meter in {}".format(sysroot.path("/sys"))
             return
-        total, self.covers, reason = boards.total_rails(boards.detect(), [rail.name for rail in found])
+        board = boards.detect()
+        total, self.covers, reason = boards.total_rails(board, [rail.name for rail in found])
         if reason:
             self._reason = reason
             return
+        self._most_w = boards.most_watts(board)
         first = {rail.name: rail for rail in reversed(found)}
         self._rails = tuple(first[name] for name in total)
         self.rails = total
@@ -84,7 +85,7 @@ class Ina3221(SampledSource):
         """
         try:
             watts = sum(rail.watts() for rail in self._rails)
-            true = 0 < watts <= MOST_W  # a board that runs draws something
+            true = 0 < watts < self._most_w  # a board that runs draws something; more is a fault of the bus
         except (OSError, ValueError) as error:
             true, cause = False, getattr(error, "strerror", None) or error
         else:

@@ -24,6 +24,7 @@ class Jtop(SampledSource):
     def __init__(self):
         self.emulated = sysroot.emulated()
         self._client = None
+        self._most_w = boards.most_watts(boards.detect())
 
     def unavailable(self):
         """Why it cannot be used; empty when it can. Asks the service once."""
@@ -64,7 +65,7 @@ class Jtop(SampledSource):
         if not all(rail in shown for rail in self.rails):
             return None
         watts = sum(shown[rail] for rail in self.rails) / 1000.0
-        return watts if watts > 0 else None
+        return watts if 0 < watts < self._most_w else None
 
     def stop(self):
         """Leave the service."""

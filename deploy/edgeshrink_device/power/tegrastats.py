@@ -33,6 +33,7 @@ class Tegrastats(SampledSource):
         self.emulated = sysroot.is_stand_in(find())
         self._process = None
         self._seen = {}
+        self._most_w = boards.most_watts(boards.detect())
 
     @property
     def resolution_w(self):
@@ -86,7 +87,7 @@ class Tegrastats(SampledSource):
         if not all(rail in shown for rail in self.rails):
             return None
         values = [shown[rail]["cur"] for rail in self.rails]
-        if sum(values) <= 0:  # a board that runs draws something
+        if not 0 < sum(values) < 1000 * self._most_w:  # a board that runs draws something, and not that much
             return None
         for rail, value in zip(self.rails, values):
             if len(self._seen[rail]) < MOST_VALUES:

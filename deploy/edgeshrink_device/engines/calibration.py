@@ -74,7 +74,7 @@ class Calibration:
         return [self._memory.put(name, feed[name]) for name in names]
 
     def read(self):
-        """What an earlier calibration with these samples learned; None where that is not there or not whole."""
+        """What an earlier calibration with these samples learned; None where it is gone or damaged."""
         try:
             with open(os.path.join(self._folder, self._name), "rb") as file:
                 data = file.read()

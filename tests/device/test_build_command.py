@@ -39,6 +39,7 @@ def test_the_table_says_emulated_what_was_built_and_what_to_do_next(version, tmp
     lines = done.stdout.splitlines()
     built = "typed" if version == "11.4" else "fp16"
     assert lines[0].split()[:4] == ["engine", "size", "precision", "layers"]
+    assert lines[0].endswith("built in  memory to build  memory to run")
     assert lines[1].startswith(f"model-{built}-")
     assert " EMULATED " in lines[1]
     assert built in lines[1].split()

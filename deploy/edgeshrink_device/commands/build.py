@@ -10,13 +10,21 @@ from edgeshrink_device.text import aligned, megabytes, told_once
 
 __all__ = ["add"]
 
-HEADINGS = ("engine", "size", "precision", "layers", "built in", "memory", "to run")
+HEADINGS = ("engine", "size", "precision", "layers", "built in", "memory to build", "memory to run")
+EPILOG = """\
+Memory to build is what was in use at the most beyond what was in use before the build, on a Jetson that of
+processor and GPU together (where that is not told, the most that this process had); memory to run is what an
+execution context takes of the GPU's, beside the engine.
+"""
 
 
 def add(subparsers):
     """Add the command and its options."""
     parser = subparsers.add_parser(
-        "build", help="build TensorRT engines of bundles and models on this board", allow_abbrev=False
+        "build",
+        help="build TensorRT engines of bundles and models on this board",
+        epilog=EPILOG,
+        allow_abbrev=False,
     )
     add_option = parser.add_argument
     add_option("paths", nargs="+", metavar="BUNDLE|MODEL.onnx", help="bundle folders and model files")

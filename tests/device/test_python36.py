@@ -78,6 +78,7 @@ def test_a_boards_state_and_power_are_read_without_numpy(tmp_path, monkeypatch):
     sysfs.old_meter(tmp_path, {"POM_5V_IN": (5000, 600)})
     sysfs.power_modes(tmp_path, {0: "MAXN", 1: "5W"}, 0)
     sysfs.gpu_clock(tmp_path, 921.6, 921.6, 921.6)
+    sysfs.cpu_clocks(tmp_path, 1479, 1479, 1479)
     sysfs.zone(tmp_path, 0, "GPU-therm", 40)
     sysfs.cooler(tmp_path, 0, "gpu-balanced", 0)
     monkeypatch.setenv(sysroot.VARIABLE, str(tmp_path))

@@ -1,4 +1,4 @@
-"""stdout and stderr as this program needs them: there, and able to take whatever a file may be called."""
+"""The streams as this program needs them: there, and stdout able to take whatever a file may be called."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ __all__ = ["whole"]
 
 @contextlib.contextmanager
 def whole():
-    """A block in which stdout prints every text, and both streams may be used though they were closed.
+    """A block in which stdout prints every text, and all streams may be used though they were closed.
 
     Names of files that are no text in the encoding of stdout are printed with backslashes. Streams that
     somebody else put in the place of the process's own stay.
@@ -17,6 +17,8 @@ def whole():
     with contextlib.ExitStack() as stack:
         if sys.stderr is None:  # 2>&-
             _replace(stack, "stderr", open(os.devnull, "w"))  # noqa: SIM115, closed with the block
+        if sys.stdin is None:
+            _replace(stack, "stdin", open(os.devnull))  # noqa: SIM115
         if sys.stdout is None:
             _replace(stack, "stdout", open(os.devnull, "w"))  # noqa: SIM115
         elif sys.stdout is sys.__stdout__:

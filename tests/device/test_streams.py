@@ -65,6 +65,12 @@ def test_streams_that_are_closed_are_not_missed(words, tmp_path):
     assert shell('"$@" 2>&-', *PROGRAM, "profile", "nowhere") == (2, b"", b"")
 
 
+def test_a_stdin_that_is_closed_is_empty():
+    status, out, err = shell('"$@" tegrastats - <&-', *PROGRAM)
+    assert (status, out) == (1, b"")
+    assert err.startswith(b"error: stdin: no line of tegrastats in it.")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict", "latin-1:strict"])
 def test_names_that_stdout_cannot_print_are_printed_with_backslashes(words, tmp_path, encoding):
     folder = os.fsencode(str(tmp_path)) + b"/z\xe4\xc3\xa4"
@@ -80,10 +86,10 @@ def test_names_that_stdout_cannot_print_are_printed_with_backslashes(words, tmp_
 
 
 def test_streams_that_somebody_put_there_stay(capsys):
-    before = sys.stdout, sys.stderr
+    before = sys.stdin, sys.stdout, sys.stderr
     with streams.whole():
-        assert (sys.stdout, sys.stderr) == before
-    assert (sys.stdout, sys.stderr) == before
+        assert (sys.stdin, sys.stdout, sys.stderr) == before
+    assert (sys.stdin, sys.stdout, sys.stderr) == before
 
 
 LIMITED = """

@@ -122,6 +122,7 @@ def test_a_last_line_without_its_end_is_told_since_it_may_be_cut(capsys, tmp_pat
         (["."], 2, ".: cannot be read: Is a directory"),
         (["missing.log", "--interval", "100"], 2, "--interval is that of this board's tegrastats"),
         (["--interval", "1"], 2, "--interval 1: tegrastats takes whole milliseconds from 10"),
+        (["--interval", "99999999999999"], 2, "86400000 is a day"),
         (["a", "--csv", "--json"], 2, "not allowed with argument"),
     ],
 )

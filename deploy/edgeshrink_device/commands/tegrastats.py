@@ -15,7 +15,7 @@ from edgeshrink_device.tegrastats.table import Columns
 __all__ = ["add"]
 
 INTERRUPTED = 130
-FASTEST_MS, USUAL_MS = 10, 1000
+FASTEST_MS, USUAL_MS, SLOWEST_MS = 10, 1000, 24 * 3600 * 1000
 GIVE_A_LOG = "Give a log of tegrastats, or - to read what another program prints."
 
 DESCRIPTION = """\
@@ -175,10 +175,10 @@ class _Board:
     def __init__(self, interval_ms):
         from edgeshrink_device.tegrastats.process import Process, find
 
-        if interval_ms < FASTEST_MS:
+        if not FASTEST_MS <= interval_ms <= SLOWEST_MS:
             raise InputError(
                 "--interval {}: tegrastats takes whole milliseconds from {}".format(interval_ms, FASTEST_MS),
-                "Below 100 the meters repeat their values.",
+                "Below 100 the meters repeat their values; {} is a day.".format(SLOWEST_MS),
             )
         path = find()
         if path is None:

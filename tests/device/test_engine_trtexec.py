@@ -58,6 +58,19 @@ def test_a_trtexec_that_does_not_pass_leaves_no_engine(tmp_path, case):
     assert [name for name in files(bundle / "engines") if not name.startswith("timing")] == []
 
 
+def test_a_file_that_holds_half_of_the_engine_is_none(tmp_path):
+    """From TensorRT 10 on trtexec says how large an engine is."""
+    made = board(tmp_path, tensorrt=None, cudart=False, EMULATED_TENSORRT="10.3")
+    cut = "for word; do case $word in --saveEngine=*) truncate -s 300 ${{word#*=}} ;; esac; done"
+    surround(made, "{real} $*; " + cut, 0)
+    bundle = write_bundle(tmp_path / "net.edge")
+    done = made.device("build", bundle)
+    assert done.returncode == 1
+    assert "trtexec made an engine of " in done.stdout
+    assert "its file has 0.000286102 MiB" in done.stdout
+    assert [name for name in files(bundle / "engines") if not name.startswith("timing")] == []
+
+
 def test_a_warning_and_an_error_that_it_got_over_are_no_failure(tmp_path):
     made = board(tmp_path, tensorrt=None, cudart=False)
     surround(made, "echo '[01/02/2024-10:00:00] [E] [TRT] a tactic failed'; {real} $*", 0)

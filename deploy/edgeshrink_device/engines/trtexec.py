@@ -30,6 +30,8 @@ HEADER = re.compile(r"\[TensorRT v(\d+)\]")
 OPTION = re.compile(r"(--\w+)")
 LINE = re.compile(r"^\[[\d/:-]+\] (?:\[TRT\] )?\[([FEWIV])\] (.*)$")
 VERDICT = re.compile(r"&&&& (PASSED|FAILED) TensorRT\.trtexec")  # its last line, since 7 and in 11 still
+SIZE = re.compile(r"Created engine with size: ([\d.]+(?:e[+-]?\d+)?) MiB")  # 10 on
+NEAR = 0.01  # of that size: it is printed rounded
 HELP_S = 60
 NEAR_FULL = 1 << 16
 NOISE = ("Engine could not be created", "Building engine failed", "Failed to create engine", "Engine set up")
@@ -88,11 +90,11 @@ def build(plan, target, workspace, progress):
         if "--exportLayerInfo" in program.options:
             layers = stack.enter_context(kept.temporary(plan.folder))
         words = _words(plan, target, workspace, cache, layers)
-        failed, errors, warnings = _run(words, progress)
+        failed, errors, warnings, mib = _run(words, progress)
         _check_room(plan.folder)
         count = _count(layers)
         untold = layers is not None and count is None
-        if failed or not os.path.getsize(target) or (errors and untold):
+        if failed or _is_cut(target, mib, errors) or (errors and untold):
             raise refusal.of_lines(plan.model, errors, plan.outline)
         if cache and os.path.getsize(cache):
             kept.put(cache, plan.folder, plan.timing_name)
@@ -169,8 +171,13 @@ def running(words):
 
 
 def _run(words, progress):
-    """Run it; whether it failed, by its status or its own word; its errors and its warnings, each once."""
-    errors, warnings, verdict = [], [], None
+    """Run it.
+
+    Returns:
+        Whether it failed, by its status or its own word; its errors and its warnings, each once; the size of
+        the engine in MiB as it tells it, or None.
+    """
+    errors, warnings, verdict, mib = [], [], None, None
     with running(words) as process:
         for raw in process.stdout:
             line = raw.decode("utf-8", "replace").rstrip()
@@ -180,6 +187,8 @@ def _run(words, progress):
                 continue
             letter, text = found.group(1), tidy(found.group(2))
             progress.listen(letter, text)
+            size = SIZE.search(text)
+            mib = float(size.group(1)) if size else mib
             kept_in = {"E": errors, "F": errors, "W": warnings}.get(letter)
             if kept_in is not None and text not in kept_in and not text.startswith(NOISE):
                 kept_in.append(text)
@@ -190,7 +199,7 @@ def _run(words, progress):
     if failed and not errors:
         said = verdict.group(1) if verdict else "neither PASSED nor FAILED"
         errors.append("trtexec said {} and ended with exit status {}".format(said, status))
-    return failed, errors, warnings
+    return failed, errors, warnings, mib
 
 
 def _killed(number):
@@ -205,6 +214,16 @@ def _check_room(folder):
             "{}: the disk is full: no engine was kept".format(folder),
             "Make room, or name a folder on another disk with --engines DIR.",
         )
+
+
+def _is_cut(path, mib, errors):
+    """Whether the engine's file is not as large as it was said to be; then `errors` say so."""
+    there = os.path.getsize(path) / float(1 << 20)
+    if there and (mib is None or abs(there - mib) <= NEAR * mib):
+        return False
+    if mib is not None:
+        errors.append("trtexec made an engine of {:g} MiB, its file has {:g} MiB".format(mib, there))
+    return True
 
 
 def _copy(source, target):

@@ -108,6 +108,8 @@ def get_engine(trt, logger, options, version):
     plan = build(trt, logger, options, version)
     if plan is None:
         raise Failure("Engine could not be created from network", "Building engine failed", *SET_UP)
+    if not version.startswith("8."):
+        say(f"Created engine with size: {len(bytes(memoryview(plan))) / (1 << 20):g} MiB")
     return trt.Runtime(logger).deserialize_cuda_engine(plan)
 
 

@@ -10,6 +10,7 @@ from edgeshrink_device.energy_sampled import sampled_trace, summarize_sampled
 __all__ = ["SCHEMA_VERSION", "Results", "Session", "build", "gather"]
 
 SCHEMA_VERSION = 1
+TAILS = (("p90", 10), ("p95", 20), ("p99", 100))  # runs of which at least one lies beyond
 SWAPPED = 1 << 20  # bytes more in swap that are worth a word
 
 Session = namedtuple(
@@ -81,7 +82,9 @@ def build(target, results, session):
         "layers": results.layers["layers"],
         "layers_method": results.layers["layers_method"],
         "layers_reason": results.layers["layers_reason"],
-        "warnings": _warnings(session, results.warm_ups) + energy.warnings + opened["about"]["warnings"],
+        "warnings": _warnings(session, results.warm_ups, len(times))
+        + energy.warnings
+        + opened["about"]["warnings"],
         "session": session.about,
         "warm_up": results.warm_ups,
         "histogram": stats.histogram(times),
@@ -174,7 +177,7 @@ def _pair(values):
     return None if None in values else {"before": values[0], "after": values[1]}
 
 
-def _warnings(session, warm_ups):
+def _warnings(session, warm_ups, runs):
     facts, threads = session.facts, session.about["threads"]
     warnings = list(session.changes)
     unsteady = sum(warm_up["steady"] is False for warm_up in warm_ups)
@@ -190,6 +193,7 @@ def _warnings(session, warm_ups):
                 facts["load_average"][0], facts["cores_usable"]
             )
         )
+    warnings += _few(runs, session.about["runs"])
     swap = [told["swap"] for told in session.memory]
     if None not in swap and swap[1] > swap[0] + SWAPPED:
         warnings.append("memory ran out: {:.0f} MB went to swap".format((swap[1] - swap[0]) / 1e6))
@@ -200,6 +204,18 @@ def _warnings(session, warm_ups):
             "the clock follows the load: governor is '{}', not 'performance'".format(facts["governor"])
         )
     return warnings
+
+
+def _few(runs, asked):
+    """What of few runs says less than it seems to."""
+    told, was = [], " was" if runs == 1 else "s were"
+    if runs < asked:
+        told.append("{} run{} timed where {} were asked for".format(runs, was, asked))
+    tails = [name for name, least in TAILS if runs < least]
+    if tails:
+        are = "is" if len(tails) == 1 else "are"
+        told.append("{} of {} runs {} in effect their maximum".format(" and ".join(tails), runs, are))
+    return told
 
 
 def _advice(facts, thermal):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,13 +70,13 @@ class Worker:
 
     def __init__(self, name, module="worker", shown=False):
         self.name = name
-        self._log = _temporary_file()
+        self._folder, self._log = _temporary()
         self._process = subprocess.Popen(
             [sys.executable, "-c", boot(module)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if shown and sys.stderr.isatty() else self._log,
-            env=_environment(),
+            env=dict(_environment(), TMPDIR=self._folder),  # of its own: one that is killed clears nothing
         )
 
     @property
@@ -138,6 +139,7 @@ class Worker:
         self._process.stdout.close()
         self._process.wait()
         self._log.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _death(self):
         self._process.stdout.close()
@@ -155,9 +157,10 @@ class Worker:
         )
 
 
-def _temporary_file():
+def _temporary():
+    """A folder for the worker's temporary files, and a file for what it says."""
     try:
-        return tempfile.TemporaryFile()
+        return tempfile.mkdtemp(prefix="edgeshrink-"), tempfile.TemporaryFile()
     except OSError as error:  # a disk that is full, too: then no folder will do
         raise DeviceError(
             "there is no room for temporary files: {}".format(error.strerror),

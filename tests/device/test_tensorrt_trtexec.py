@@ -45,7 +45,7 @@ def test_times_are_copies_and_compute_and_the_gpus_compute_alone_after_the_warm_
     ("text", "said"),
     [
         ("[]", "measured no inference"),
-        ('[{"computeMs": 1, "startComputeMs": 300}]', "a row has no 'latencyMs'"),
+        ('[{"computeMs": 1, "startComputeMs": 300}]', "row 1 has no 'latencyMs'"),
         ("[{", "cannot be read"),
         ("", "cannot be read"),
     ],

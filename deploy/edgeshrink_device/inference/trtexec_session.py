@@ -8,8 +8,10 @@ told.
 """
 
 import json
+import math
 import os
 import re
+import subprocess
 import tempfile
 
 from edgeshrink_device import program
@@ -22,6 +24,10 @@ __all__ = ["TrtexecSession", "read_outputs", "read_profile", "read_times"]
 WARM_UP_MS = 200
 FEW = 10
 LEAST_S = 0.1  # it measures nothing when its duration is over with the warm-up
+TIMES = ("startComputeMs", "latencyMs", "computeMs")
+ROUNDED = 1e-5  # they are printed with six digits
+START_S = 600.0  # for TensorRT to set up and load an engine
+SLOWEST_S = 30.0  # an inference
 BARE = r"(?<=[\s,\[:]){}(?=[\s,\]}}])"
 PRINTED = (("-?nan", "NaN"), ("-inf", "-Infinity"), ("inf", "Infinity"))
 
@@ -60,29 +66,31 @@ class TrtexecSession:
             (end-to-end, GPU) seconds, a pair an inference.
 
         Raises:
-            DeviceError: trtexec fails, or its times cannot be read.
+            DeviceError: trtexec fails or hangs, or its times cannot be read or cannot be.
         """
         words = ["--warmUp={}".format(WARM_UP_MS), "--duration={:g}".format(max(seconds, LEAST_S))]
         words.append("--iterations={}".format(runs + 1))  # a slow network's first is the warm-up
-        return read_times(self._export("Times", words, feed), WARM_UP_MS)
+        limit_s = 10 * seconds + SLOWEST_S * (runs + 1)
+        return read_times(self._export("Times", words, feed, limit_s), WARM_UP_MS)
 
     def outputs(self, feed):
         """{output: float64 array} of one feed; raises as `times`."""
-        return read_outputs(self._export("Output", ["--warmUp=0", "--duration=0", "--iterations=1"], feed))
+        words = ["--warmUp=0", "--duration=0", "--iterations=1"]
+        return read_outputs(self._export("Output", words, feed, SLOWEST_S))
 
     def layers(self, feed):
         """[(layer, mean milliseconds)] and the number of runs; raises as `times`."""
         words = ["--warmUp={}".format(WARM_UP_MS), "--duration=1", "--iterations={}".format(FEW)]
-        return read_profile(self._export("Profile", words, feed))
+        return read_profile(self._export("Profile", words, feed, 10 + SLOWEST_S * FEW))
 
-    def _export(self, what, words, feed):
-        """The text of the file that --export<what> writes."""
+    def _export(self, what, words, feed, limit_s):
+        """The text of the file that --export<what> writes; `limit_s`: for all but setting up."""
         with tempfile.TemporaryDirectory(prefix="edgeshrink-") as folder:
             target = os.path.join(folder, "exported.json")
             words = [*self._words, *words, "--export{}={}".format(what, target)]
             if feed:
                 words.append("--loadInputs=" + ",".join(_written(feed, folder)))
-            _run(words)
+            _run(words, START_S + limit_s)
             try:
                 with open(target, encoding="utf-8") as file:
                     return file.read()
@@ -96,13 +104,18 @@ def read_times(text, warm_up_ms):
     Args:
         text: The file's.
         warm_up_ms: What --warmUp was given; the rows' clock starts with it.
+
+    Raises:
+        DeviceError: It is no such file, or holds times that cannot be.
     """
-    rows = _rows(text)
-    try:
-        rows = [row for row in rows if row["startComputeMs"] >= warm_up_ms]
-        pairs = [(row["latencyMs"] / 1000.0, row["computeMs"] / 1000.0) for row in rows]
-    except (KeyError, TypeError) as error:
-        raise DeviceError("trtexec's times cannot be read: a row has no {}".format(error)) from error
+    pairs = []
+    for number, row in enumerate(_rows(text), 1):
+        start, latency, compute = (_milliseconds(row, number, name) for name in TIMES)
+        if start < warm_up_ms:
+            continue
+        if not 0 < compute <= latency * (1 + ROUNDED):
+            raise _impossible(number, "{:g} ms with the copies, {:g} ms without".format(latency, compute))
+        pairs.append((latency / 1000.0, compute / 1000.0))
     if not pairs:
         raise DeviceError("trtexec measured no inference")
     return pairs
@@ -142,6 +155,19 @@ def _rows(text):
     return rows if isinstance(rows, list) else []
 
 
+def _milliseconds(row, number, name):
+    value = row.get(name) if isinstance(row, dict) else None
+    if value is None:
+        raise DeviceError("trtexec's times cannot be read: row {} has no '{}'".format(number, name))
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise _impossible(number, "{} {}".format(name, value))
+    return value
+
+
+def _impossible(number, what):
+    return DeviceError("trtexec exported times that cannot be: row {}: {}".format(number, what))
+
+
 def _written(feed, folder):
     """Each array in a file, as --loadInputs wants it."""
     for number, name in enumerate(sorted(feed)):
@@ -150,10 +176,16 @@ def _written(feed, folder):
         yield "{}:{}".format(quoted(name), path)
 
 
-def _run(words):
-    with running(words) as process:
-        printed = process.stdout.read().decode("utf-8", "replace")
-        status = process.wait()
+def _run(words, limit_s):
+    try:
+        with running(words) as process:
+            printed = process.communicate(timeout=limit_s)[0].decode("utf-8", "replace")
+            status = process.returncode
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(
+            "trtexec hangs: it was ended after {:.0f} s".format(limit_s),
+            "See with tegrastats what the GPU does; where it does nothing, restart the board.",
+        ) from error
     if status == 0:
         return
     lines = map(LINE.match, printed.splitlines())

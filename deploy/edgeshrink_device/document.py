@@ -3,7 +3,7 @@
 import os
 from collections import namedtuple
 
-from edgeshrink_device import files, memory, state, stats
+from edgeshrink_device import memory, state, stats
 from edgeshrink_device.energy import power_trace, summarize_energy
 from edgeshrink_device.energy_sampled import sampled_trace, summarize_sampled
 
@@ -51,8 +51,8 @@ def gather(launches, index):
     )
 
 
-def build(target, results, session):
-    """The profile of one model as a JSON-able dict."""
+def build(target, model, results, session):
+    """The profile of one model, a `model_file.ModelFile`, as a JSON-able dict."""
     opened, times = results.opened, results.times_ms
     groups, seed = stats.group_runs(results.blocks), session.about["seed"]
     summary = stats.summarize(times, groups, seed=seed)
@@ -62,7 +62,7 @@ def build(target, results, session):
         "schema_version": SCHEMA_VERSION,
         "emulated": opened["emulated"] or session.source.emulated or session.facts["emulated"],
         "device": _device(session, opened),
-        "model": _model(target, opened),
+        "model": _model(target, model, opened),
         "latency_ms": {
             "end_to_end": dict(summary, times_ms=times),
             "gpu": _gpu(results, groups, seed),
@@ -82,9 +82,12 @@ def build(target, results, session):
         "layers": results.layers["layers"],
         "layers_method": results.layers["layers_method"],
         "layers_reason": results.layers["layers_reason"],
-        "warnings": _warnings(session, results.warm_ups, len(times))
-        + energy.warnings
-        + opened["about"]["warnings"],
+        "warnings": [
+            *filter(None, [model.warning]),
+            *_warnings(session, results.warm_ups, len(times)),
+            *energy.warnings,
+            *opened["about"]["warnings"],
+        ],
         "session": session.about,
         "warm_up": results.warm_ups,
         "histogram": stats.histogram(times),
@@ -136,12 +139,12 @@ def _device(session, opened):
     return dict(facts, software=software, **told)
 
 
-def _model(target, opened):
+def _model(target, model, opened):
     about = {
         "name": target.name,
         "file": os.path.basename(target.path),
-        "sha256": files.sha256(target.path),
-        "bytes": os.path.getsize(target.path),
+        "sha256": model.sha256,
+        "bytes": model.bytes,
         "precision": "as exported",
         "batch": opened["batch"],
         "shapes": opened["shapes"],

@@ -10,6 +10,7 @@ from edgeshrink_device.errors import InputError
 from edgeshrink_device.inference.preparing import EngineOptions, prepare, refuse
 from edgeshrink_device.launches import LAUNCHES, Device, run_launches
 from edgeshrink_device.loads import plan_loads, require_long_enough
+from edgeshrink_device.model_file import identify, measured
 from edgeshrink_device.runners import RUNNERS, require_runner
 from edgeshrink_device.sampler import Sampler
 from edgeshrink_device.targets import find_targets
@@ -85,8 +86,9 @@ def profile_models(
         "seed": seed,
         "shapes": shapes or {},
     }
+    models = [identify(target.path) for target in targets]
     options = prepare(targets, engines) if runs_engines else [None] * len(targets)
-    return _measure(targets, _device(device, options), plan, metered, progress or _untold)
+    return _measure(targets, models, _device(device, options), plan, metered, progress or _untold)
 
 
 def _device(name, options):
@@ -100,7 +102,7 @@ def _untold(model, phase, fraction):
     """A progress that nobody asked for."""
 
 
-def _measure(targets, device, plan, metered, tell):
+def _measure(targets, models, device, plan, metered, tell):
     from edgeshrink_device import document, memory
 
     source, why = metered
@@ -125,7 +127,14 @@ def _measure(targets, device, plan, metered, tell):
         (before, after),
         plan,
     )
-    return [document.build(target, document.gather(launches, i), session) for i, target in enumerate(targets)]
+    models = [
+        measured(target.path, model, options and options["engine"])
+        for target, model, options in zip(targets, models, device.options)
+    ]
+    return [
+        document.build(target, model, document.gather(launches, i), session)
+        for i, (target, model) in enumerate(zip(targets, models))
+    ]
 
 
 def _check_numbers(seconds, runs, launches, threads, load_seconds, seed):

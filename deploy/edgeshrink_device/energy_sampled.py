@@ -15,7 +15,7 @@ from collections import namedtuple
 import numpy as np
 
 from edgeshrink_device import bootstrap
-from edgeshrink_device.loads import SHORTEST_LOAD_S, UNKNOWN_WINDOW_S, pace_of
+from edgeshrink_device.loads import SHORTEST_LOAD_S, UNKNOWN_WINDOW_S, needed_s, pace_of
 from edgeshrink_device.stats import FEWEST_GROUPS
 from edgeshrink_device.traces import Power, renewal_s
 
@@ -158,9 +158,11 @@ def _too_little(meter, turns, stretches, lost):
     if lost > MOST_LOST * (lost + len(stretches)):
         return "the meter left gaps in {} of {} stretches of the loads".format(lost, lost + len(stretches))
     if len(stretches) < FEWEST_GROUPS:
-        loaded = sum(turn.load[1] - turn.load[0] for turn in turns)
-        return "{} stretches of {:.1f} s are too few readings: raise --load-seconds above {:.0f}".format(
-            len(stretches), meter.pace.stretch_s, loaded
+        missing_s = (FEWEST_GROUPS - len(stretches)) * meter.pace.stretch_s * len(turns)
+        loaded_s = sum(turn.load[1] - turn.load[0] for turn in turns)
+        least_s = max(needed_s(meter.pace), int(loaded_s + missing_s) + 1)
+        return "{} stretches of {:.1f} s are too few readings: give --load-seconds {} or more".format(
+            len(stretches), meter.pace.stretch_s, least_s
         )
     return "no inference was finished in the loads" if stretches[:, 1].sum() <= 0 else ""
 

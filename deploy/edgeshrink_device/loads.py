@@ -14,6 +14,7 @@ __all__ = [
     "Pace",
     "Turn",
     "measure_loads",
+    "needed_s",
     "pace_of",
     "plan_loads",
     "require_long_enough",
@@ -25,6 +26,7 @@ SETTLE_S = 1.0  # clocks and supplies need it after a load begins or ends
 STRETCH_S = 1.0
 IDLE_STRETCH_S = 0.5
 STRETCHES = 5  # of each load, unless told otherwise
+SPARE = 1.1  # the next time the meter may be a little slower
 IDLE_S = 3.0  # of settled idle power on either side
 UNKNOWN_WINDOW_S = 1.0  # taken where neither the driver nor the values tell
 
@@ -67,6 +69,19 @@ class Loads:
         self.seconds, self.idle_s, self.launches = seconds, idle_s, tuple(launches)
 
 
+def needed_s(pace):
+    """A `--load-seconds` whose loads hold the stretches that a `Pace` needs, whole seconds."""
+    one = math.ceil(SPARE * max(SHORTEST_LOAD_S, _load_s(pace, 1)))
+    if _count(one) == 1:
+        return one
+    return math.ceil(SPARE * max(LOADS * SHORTEST_LOAD_S, _load_s(pace, LOADS)))
+
+
+def _load_s(pace, count):
+    """How long so many loads last in all."""
+    return count * (pace.lead_s + math.ceil(STRETCHES / count) * pace.stretch_s + pace.tail_s)
+
+
 def require_long_enough(source, seconds):
     """Let loads pass that a source can measure energy in.
 
@@ -81,9 +96,7 @@ def require_long_enough(source, seconds):
         return
     needed = SHORTEST_LOAD_S
     if source.window_s is not None:
-        pace, count = pace_of(source.window_s, source.interval_s), _count(seconds)
-        stretches_s = math.ceil(STRETCHES / count) * pace.stretch_s
-        needed = max(needed, count * (pace.lead_s + stretches_s + pace.tail_s))
+        needed = max(needed, _load_s(pace_of(source.window_s, source.interval_s), _count(seconds)))
     if seconds < needed:
         raise InputError(
             "loads of {:g} s are too short to measure energy with {}".format(seconds, source.name),

@@ -237,7 +237,21 @@ def test_too_few_windows_are_null_and_name_the_option():
     board = Board(loads=1, idle_s=9.0)
     sensor = {"window_s": 1.0, "renewal_s": 1.0}
     _, reason, _ = summary(board, sample(board, np.random.default_rng(0), **sensor))
-    assert reason == "3 stretches of 2.0 s are too few readings: raise --load-seconds above 10"
+    assert reason == "3 stretches of 2.0 s are too few readings: give --load-seconds 15 or more"
+
+
+@pytest.mark.parametrize(("interval_s", "window_s"), [(0.1, 1.0), (1.0, 0.422), (1.0, 1.0), (2.0, 2.0)])
+def test_the_load_seconds_that_it_names_are_enough(interval_s, window_s):
+    rng = np.random.default_rng(0)
+    pace = pace_of(window_s, interval_s)
+    idle_s = pace.lead_s + 2 * pace.idle_stretch_s + pace.tail_s
+    sensor = {"interval_s": interval_s, "window_s": window_s, "renewal_s": window_s}
+    few = Board(loads=1, load_s=10.0, idle_s=idle_s)
+    _, reason, _ = summary(few, sample(few, rng, **sensor))
+    seconds = float(reason.split("--load-seconds ")[1].split()[0])
+    loads = 2 if seconds >= 20 else 1
+    enough = Board(loads=loads, load_s=seconds / loads, idle_s=idle_s)
+    assert summary(enough, sample(enough, rng, **sensor))[1] is None
 
 
 def test_idle_that_drifts_more_than_the_model_draws_is_no_baseline():

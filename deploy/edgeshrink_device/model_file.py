@@ -4,7 +4,6 @@ import os
 from collections import namedtuple
 
 from edgeshrink_device import files
-from edgeshrink_device.engines.onnx_outline import read_outline, sha256_with_data, size_with_data
 from edgeshrink_device.errors import InputError
 
 __all__ = ["ModelFile", "identify", "measured"]
@@ -24,6 +23,8 @@ def identify(path):
     Raises:
         InputError: It, or a file that holds its weights, cannot be read.
     """
+    from edgeshrink_device.engines.onnx_outline import read_outline, sha256_with_data, size_with_data
+
     try:
         outline = read_outline(path)
     except InputError:  # no ONNX file: the runner knows what it is

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeshrink.digest import sha256_of
 from edgeshrink.errors import EdgeshrinkError, InputError
 from edgeshrink.inputs import Array
 from edgeshrink.manifest import SCHEMA_VERSION
@@ -127,10 +128,12 @@ class Draft:
         Args:
             samples_in: Feeds of the parity check, a dictionary a run.
             expected_out: The baseline's outputs for them.
-            manifest: The document of manifest.json.
+            manifest: The document of manifest.json; `sha256`, the checksums of what lies beside it, is added.
         """
         _write_samples(samples_in, expected_out, self.folder / SAMPLES)
         write_device_package(self.folder / DEVICE_PACKAGE)
+        parts = (MODEL, BASELINE, SAMPLES)
+        manifest = {**manifest, "sha256": {name: sha256_of(self.folder / name) for name in parts}}
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (self.folder / MANIFEST).write_text(text, encoding="utf-8")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -49,6 +50,13 @@ def test_a_bundle_is_read_as_it_was_written(tmp_path: Path) -> None:
         assert samples["in/x"].tolist() == [[0, 1], [1, 2], [2, 3]]
         assert samples["out/y"].tolist() == [[0, -1], [-1, -2], [-2, -3]]
     assert run_onnx(found.model_path, FEEDS)[1]["y"].tolist() == [[-1, -2]]
+
+
+def test_a_manifest_holds_the_checksums_of_what_lies_beside_it(tmp_path: Path) -> None:
+    found = read_bundle(write(tmp_path / "net.edge"))
+    stated = found.manifest["sha256"]
+    assert stated.keys() == {"model.onnx", "baseline.onnx", "samples.npz"}
+    assert stated == {name: hashlib.sha256((found.path / name).read_bytes()).hexdigest() for name in stated}
 
 
 def test_a_bundle_has_the_permissions_of_any_new_folder(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def _told(checked):
     """The profile's `parity` and the reason where it is None."""
     if checked is None:
         return None, "no samples with expected outputs were given"
-    if not checked.pop("judged"):
+    if not checked.pop("judged") and checked["ok"]:
         return None, "nothing can be compared: " + "; ".join(checked["remarks"])
     return checked, None
 

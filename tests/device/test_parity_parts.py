@@ -167,6 +167,14 @@ def test_expected_nan_is_said():
     assert nothing["remarks"] == ["output 'y' is expected to hold no finite number"]
 
 
+def test_a_difference_is_a_failure_also_where_nothing_large_is_expected(tmp_path, capsys):
+    bundle = write_bundle(tmp_path / "b.edge")
+    x = np.ones((6, 4), dtype=np.float32)
+    np.savez(bundle + "/samples.npz", **{"in/x": x, "out/y": x * np.float32(1e-7)})
+    assert main(["profile", bundle, "--no-baseline", *QUICK_WORDS]) == 1
+    assert "output 'y' differs by 2, allowed are 1e-06" in capsys.readouterr().out
+
+
 def test_zeros_that_are_zeros_and_whole_numbers_need_no_remark():
     zeros = np.zeros((3, 4), dtype=np.float32)
     assert checked(zeros, zeros)["remarks"] == []

@@ -1,5 +1,7 @@
 """Boards, and the boards' Python, for all tests of the device package."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,11 @@ from .engine_helpers import boards, write_bundle
 from .processes import python36, run
 
 WANTED = Path(__file__).parent / "requirements-python36.txt"
+
+if sys.prefix != sys.base_prefix:
+    # Hints name this Python as it is typed; that is its whole path, whether or not its environment is active.
+    own = os.path.dirname(sys.executable)
+    os.environ["PATH"] = os.pathsep.join(each for each in os.environ["PATH"].split(os.pathsep) if each != own)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ WANTED = Path(__file__).parent / "requirements-python36.txt"
 
 if sys.prefix != sys.base_prefix:
     # Hints name this Python as it is typed; that is its whole path, whether or not its environment is active.
-    own = os.path.dirname(sys.executable)
+    own = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join(each for each in os.environ["PATH"].split(os.pathsep) if each != own)
 
 

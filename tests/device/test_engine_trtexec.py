@@ -95,3 +95,15 @@ def test_a_profile_of_such_a_model_says_which_input_it_is(tmp_path):
     assert done.returncode == 2
     assert "trtexec cannot be told of the input 'a,b'" in done.stderr
     assert "TensorRT's Python module" in done.stderr
+
+
+@pytest.mark.parametrize(("says", "status"), [("FAILED", 0), ("FAILED", 1), ("PASSED", 5)])
+def test_an_engine_that_it_does_not_run_is_to_be_built_again_by_name(tmp_path, says, status):
+    made = board(tmp_path, tensorrt=None, cudart=False)
+    bundle = write_bundle(tmp_path / "net.edge")
+    assert made.device("build", bundle).returncode == 0
+    surround(made, "{real} $* | sed s/PASSED/" + says + "/", status)
+    done = made.device("profile", bundle, *QUICK)
+    assert done.returncode == 1
+    assert f"trtexec does not run the engine: exit status {status}" in done.stderr
+    assert "build {} --force".format(bundle / "model.onnx") in done.stderr

@@ -19,7 +19,7 @@ from edgeshrink_device.engines.trt import tidy
 from edgeshrink_device.errors import DeviceError, InputError
 from edgeshrink_device.worker import die_with_parent
 
-__all__ = ["LINE", "Trtexec", "build", "find", "quoted", "running", "shapes_of", "version_of"]
+__all__ = ["LINE", "VERDICT", "Trtexec", "build", "find", "quoted", "running", "shapes_of", "version_of"]
 
 Trtexec = namedtuple("Trtexec", ["path", "version", "options", "emulated"])
 Trtexec.__doc__ = """The program: its path, TensorRT's version as text ("8.2.1"), the set of options it knows,

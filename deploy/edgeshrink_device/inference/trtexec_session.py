@@ -16,7 +16,7 @@ import tempfile
 
 from edgeshrink_device import program
 from edgeshrink_device.engines.trt import tidy
-from edgeshrink_device.engines.trtexec import LINE, quoted, running, shapes_of
+from edgeshrink_device.engines.trtexec import LINE, VERDICT, quoted, running, shapes_of
 from edgeshrink_device.errors import DeviceError
 
 __all__ = ["TrtexecSession", "read_outputs", "read_profile", "read_times"]
@@ -40,10 +40,11 @@ class TrtexecSession:
         engine: Path of the engine.
         shapes: {input: sizes} of inputs with open sizes.
         graph: Whether to run a CUDA graph.
+        model: Path of the model it was built of, for what to do where it does not run.
     """
 
-    def __init__(self, program, engine, shapes, graph=False):
-        options = program.options
+    def __init__(self, program, engine, shapes, graph=False, model="MODEL"):
+        options, self._model = program.options, model
         self._words = [program.path, "--loadEngine=" + engine]
         if shapes:
             self._words.append("--shapes=" + shapes_of(shapes))
@@ -90,7 +91,7 @@ class TrtexecSession:
             words = [*self._words, *words, "--export{}={}".format(what, target)]
             if feed:
                 words.append("--loadInputs=" + ",".join(_written(feed, folder)))
-            _run(words, START_S + limit_s)
+            _run(words, START_S + limit_s, self._model)
             try:
                 with open(target, encoding="utf-8") as file:
                     return file.read()
@@ -176,7 +177,7 @@ def _written(feed, folder):
         yield "{}:{}".format(quoted(name), path)
 
 
-def _run(words, limit_s):
+def _run(words, limit_s, model):
     try:
         with running(words) as process:
             printed = process.communicate(timeout=limit_s)[0].decode("utf-8", "replace")
@@ -186,12 +187,12 @@ def _run(words, limit_s):
             "trtexec hangs: it was ended after {:.0f} s".format(limit_s),
             "See with tegrastats what the GPU does; where it does nothing, restart the board.",
         ) from error
-    if status == 0:
+    if status == 0 and VERDICT.findall(printed)[-1:] != ["FAILED"]:
         return
     lines = map(LINE.match, printed.splitlines())
     errors = [tidy(line.group(2)) for line in lines if line and line.group(1) in "EF"]
-    ended = "{} {}".format("signal" if status < 0 else "exit status", abs(status))
+    ended = "{} {}".format("signal" if status < 0 else "exit status", abs(status)) if status else "it FAILED"
     raise DeviceError(
         "trtexec does not run the engine: {}".format("; ".join(dict.fromkeys(errors)) or ended),
-        "Build it again: {}".format(program.command("build", "MODEL", "--force")),
+        "Build it again: {}".format(program.command("build", model, "--force")),
     )

@@ -162,7 +162,7 @@ class TrtexecRunner(EngineRunner):
         self._model, types, sizes = path, read_types(path), self._sizes()
         self.emulated = self.emulated or self._program.emulated
         self.precision = _computed_in(self._record, path)
-        self._session = TrtexecSession(self._program, self._record["path"], sizes, self._graph)
+        self._session = TrtexecSession(self._program, self._record["path"], sizes, self._graph, path)
         inputs = [spec._replace(dtype=self._bound(spec.dtype)) for spec in types.inputs]
         inputs = [spec._replace(shape=sizes.get(spec.name, spec.shape)) for spec in inputs]
         self._outputs = types.outputs

@@ -65,7 +65,7 @@ def write_all(documents, paths, force=False):
     except OSError as error:
         raise DeviceError(
             "{}: cannot be written: {}".format(path, error.strerror),
-            "Make room, or choose another folder with -o; with --json all is printed even so.",
+            "Make room, or choose another folder with -o; what --json prints holds all that was measured.",
         ) from error
     finally:
         for temporary, _ in waiting:

@@ -15,7 +15,10 @@ COARSER = ("fp16", "int8")
 
 
 def describe(profiles, paths):
-    """All lines to print: a failing parity first; tables, ratios, notes, files; verdict and next command."""
+    """All lines to print: a failing parity first; tables, ratios, notes, files; verdict and next command.
+
+    Without `paths` nothing was written, and there is nothing to go on with.
+    """
     failed = [profile for profile in profiles if profile["parity"] and not profile["parity"]["ok"]]
     lines = ["FAIL {}: {}".format(model_name(p), p["parity"]["reason"]) for p in failed]
     lines += ["", *_times(profiles), ""] if lines else [*_times(profiles), ""]
@@ -87,6 +90,8 @@ def _failed(profiles):
 def _passed(profiles, paths):
     checked = any(profile["parity"] for profile in profiles)
     verdict = "PASS" if checked else "PASS (measured; parity not checked)"
+    if not paths:
+        return [verdict]
     another = "profile-{}-ANOTHER.json".format(profiles[0]["device"]["runner"])
     both = [(paths[before], paths[after]) for before, after in pairs(profiles)] or [(paths[0], another)]
     return [verdict, *("next: {}".format(program.comparing(*each)) for each in both)]

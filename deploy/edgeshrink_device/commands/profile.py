@@ -90,9 +90,8 @@ def run(options):
     ok = all(profile["parity"] is None or profile["parity"]["ok"] for profile in profiles)
     try:
         paths = _write(profiles, paths, options.force)
-    except DeviceError:
-        if options.json:  # else all that was measured were lost
-            print(_as_json(profiles, [], ok))
+    except DeviceError:  # what was measured is not lost with the disk
+        print(_as_json(profiles, [], ok) if options.json else _as_text(profiles, []))
         raise
     print(_as_json(profiles, paths, ok) if options.json else _as_text(profiles, paths))
     return 0 if ok else 1

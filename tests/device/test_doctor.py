@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 
@@ -120,6 +121,21 @@ def test_clocks_that_are_locked_need_nothing(made):
     _, _, checks = asked(made)
     assert (checks["clocks"]["status"], checks["clocks"]["mend"]) == ("ok", "")
     assert "GPU 921.6 MHz; CPU 1479 MHz" in checks["clocks"]["found"]
+
+
+def test_clocks_of_which_only_some_are_told_are_not_called_locked(made):
+    sysfs.cpu_clocks(made.root, 1479, 1479, 1479)
+    shutil.rmtree(str(made.root / "sys/class/devfreq"))
+    _, _, checks = asked(made)
+    assert checks["clocks"]["status"] == "warning"
+    assert checks["clocks"]["found"] == "the system tells no clock limits of the GPU"
+
+
+def test_a_power_mode_of_which_nothing_says_whether_it_is_the_highest_is_no_ok(made):
+    sysfs.write(made.root, "/etc/nvpmodel.conf", "")
+    _, _, checks = asked(made)
+    assert checks["power mode"]["status"] == "warning"
+    assert "/etc/nvpmodel.conf does not tell which is the highest" in checks["power mode"]["found"]
 
 
 def test_without_the_python_module_trtexec_takes_its_place(tmp_path):

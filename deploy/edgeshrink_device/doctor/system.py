@@ -121,7 +121,10 @@ def power_mode(context):
     advice = state.advice(mode, None)
     if advice:
         return (WARNING, *_split(advice[0]))
-    return OK, "{} ({})".format(mode.number, mode.name or "unnamed"), ""
+    text = "{} ({})".format(mode.number, mode.name or "unnamed")
+    if mode.best_number is None:
+        return WARNING, "{}; {} does not tell which is the highest".format(text, state.CONFIGURATION), ""
+    return OK, text, ""
 
 
 def clocks(context):
@@ -130,7 +133,7 @@ def clocks(context):
         return UNNEEDED, "jetson_clocks is for Jetsons", ""
     mode, now = state.power_mode(), state.clocks()
     if now["locked"] is None:
-        return WARNING, "the system tells no clock limits", ""
+        return WARNING, now["reason"], ""
     ranges = "; ".join(_range(name, now[key]) for name, key in (("GPU", "gpu"), ("CPU", "cpu")) if now[key])
     advice = state.advice(mode, now["locked"])[len(state.advice(mode, None)) :]
     if advice:

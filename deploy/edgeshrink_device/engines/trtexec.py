@@ -32,7 +32,7 @@ LINE = re.compile(r"^\[[\d/:-]+\] (?:\[TRT\] )?\[([FEWIV])\] (.*)$")
 VERDICT = re.compile(r"&&&& (PASSED|FAILED) TensorRT\.trtexec")  # its last line, since 7 and in 11 still
 SIZE = re.compile(r"Created engine with size: ([\d.]+(?:e[+-]?\d+)?) MiB")  # 10 on
 NEAR = 0.01  # of that size: it is printed rounded
-HELP_S = 60
+HELP_S = 30  # its libraries come from an SD card, perhaps
 NEAR_FULL = 1 << 16
 NOISE = ("Engine could not be created", "Building engine failed", "Failed to create engine", "Engine set up")
 

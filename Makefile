@@ -9,7 +9,7 @@ demo: $(READY)
 	$(BIN)/edgeshrink demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest --numprocesses 2 -m "not slow"
 
 # The device package under Python 3.6, with its packages in .venv36; where neither can be had it says so.
 test-python36:

@@ -22,9 +22,20 @@ SEED = os.environ.get("EDGESHRINK_TEST_SEED", "")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item):
-    """Seeds every generator by the test's own name, so that no test depends on those run before it."""
-    seed = zlib.crc32((SEED + item.nodeid).encode())
+def pytest_fixture_setup(fixturedef, request):
+    """Seeds what a fixture draws: by its name, and its test's where each test has its own."""
+    own = request.node.nodeid if fixturedef.scope == "function" else ""
+    _seed(fixturedef.argname, own)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    """Seeds what a test draws, by its name: whatever was run before, or beside it, does not matter."""
+    _seed(item.nodeid)
+
+
+def _seed(*names):
+    seed = zlib.crc32("\n".join((SEED, *names)).encode())
     random.seed(seed)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)

@@ -1,9 +1,14 @@
 """Sizes that a user wants a model with open sizes measured at, in place of its manifest's opt."""
 
+import os
+import re
+
 from edgeshrink_device.errors import InputError
 from edgeshrink_device.open_sizes import profile_shapes
 
 __all__ = ["asked_sizes", "at_asked", "parse_shapes", "require_measured_at", "require_within"]
+
+SIZE = re.compile(r"0*[1-9][0-9]{0,17}\Z")
 
 
 def parse_shapes(words):
@@ -16,7 +21,7 @@ def parse_shapes(words):
     for word in words or ():
         name, _, sizes = word.rpartition(":")
         parts = sizes.split("x")
-        if not name or not all(part.isdigit() and int(part) > 0 for part in parts):
+        if not name or not all(SIZE.match(part) for part in parts):
             raise InputError("'{}' gives no sizes".format(word), "Give them as in --shape x:1x3x32x32.")
         if name in shapes:
             raise InputError("--shape names input '{}' twice".format(name))
@@ -41,6 +46,11 @@ def asked_sizes(model, asked, built=False):
     """
     told = profile_shapes(model) if asked else {}
     if not told:
+        if asked and built and os.path.isfile(os.path.join(os.path.dirname(model), "manifest.json")):
+            raise InputError(
+                "{}: its bundle leaves no size open".format(model),
+                "Leave --shape out, or export it anew with --input MIN..MAX where a size is to stay open.",
+            )
         if asked and built:
             raise InputError(
                 "{}: no manifest says which sizes are open, and an engine takes only those".format(model),

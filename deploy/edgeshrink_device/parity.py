@@ -125,5 +125,11 @@ def _differences(got, want):
     if not np.isfinite(got[~same]).all() or not np.isfinite(want[~same]).all():
         return None, want, "holds NaN or infinity where the samples do not, or the other way round"
     differences = np.zeros(want.shape)
-    np.subtract(got, want, out=differences, where=~same, dtype=np.float64)
-    return np.abs(differences, out=differences), want, ""
+    with np.errstate(over="ignore"):
+        np.subtract(got, want, out=differences, where=~same, dtype=np.float64)
+    np.abs(differences, out=differences)
+    if not np.isfinite(differences).all():
+        return None, want, "differs by more than a number can say"
+    if got.dtype.kind in "iub":  # float64 rounds those beyond 2^53 to one number
+        np.maximum(differences, ~same, out=differences)
+    return differences, want, ""

@@ -70,7 +70,9 @@ def test_sizes_follow_the_last_colon_of_a_word():
     assert parse_shapes(None) == {}
 
 
-@pytest.mark.parametrize("word", ["x", "x:", ":1x4", "x:1x-4", "x:0x4", "x:1,4", "1x4", "x:1x4x"])
+@pytest.mark.parametrize(
+    "word", ["x", "x:", ":1x4", "x:1x-4", "x:0x4", "x:1,4", "1x4", "x:1x4x", "x:\u00b2x4", "x:\u0663x4"]
+)
 def test_a_word_that_is_no_name_with_sizes_is_refused(word):
     with pytest.raises(InputError, match="gives no sizes"):
         parse_shapes([word])
@@ -189,6 +191,11 @@ def test_sizes_are_refused_before_an_engine_is_built(pooled, tmp_path):
     done = profiled(made, pooled, "--shape", "x:5x3x8x8")
     assert (done.stdout, done.returncode) == ("", 2)
     assert "input 'x' is 1x3x8x8 to 4x3x16x16, and cannot be 5x3x8x8" in done.stderr
+    manifest = json.loads((pooled / "manifest.json").read_text())
+    (pooled / "manifest.json").write_text(json.dumps(dict(manifest, inputs=[])))
+    done = profiled(made, pooled, "--shape", "x:1x3x8x8")
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert "its bundle leaves no size open" in done.stderr
     (pooled / "manifest.json").unlink()
     done = profiled(made, pooled, "--shape", "x:1x3x8x8")
     assert (done.stdout, done.returncode) == ("", 2)

@@ -52,6 +52,21 @@ def test_integers_must_be_equal():
     assert not checked(want + np.array([1, 0]), want)["ok"]
 
 
+def test_integers_that_float64_takes_for_one_are_told_apart():
+    want = np.array([[2**61, 5]])
+    result = checked(want + np.array([[1, 0]]), want)
+    assert (result["ok"], result["max_abs_error"]) == (False, 1)
+    assert not checked(np.array(2**61 + 1), np.array(2**61))["ok"]
+
+
+def test_a_difference_beyond_all_numbers_fails_without_a_figure():
+    most = np.array([np.finfo(np.float64).max])
+    result = checked(most, -most)
+    assert not result["ok"]
+    assert result["max_abs_error"] is None
+    assert "more than a number can say" in result["reason"]
+
+
 def test_an_expected_leading_axis_of_one_may_be_missing():
     assert checked(WANT[0], WANT)["ok"]
 

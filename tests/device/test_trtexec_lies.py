@@ -41,6 +41,7 @@ def test_a_row_may_have_no_copies_and_six_digits():
         {"latencyMs": "3.4"},
         {"computeMs": float("nan")},
         {"latencyMs": float("inf")},
+        {"latencyMs": 1e300},
         {"startComputeMs": float("nan")},
     ],
     ids=str,

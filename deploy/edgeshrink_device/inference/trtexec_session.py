@@ -26,6 +26,7 @@ FEW = 10
 LEAST_S = 0.1  # it measures nothing when its duration is over with the warm-up
 TIMES = ("startComputeMs", "latencyMs", "computeMs")
 ROUNDED = 1e-5  # they are printed with six digits
+LONGEST_MS = 1e9  # eleven days
 START_S = 600.0  # for TensorRT to set up and load an engine
 SLOWEST_S = 30.0  # an inference
 BARE = r"(?<=[\s,\[:]){}(?=[\s,\]}}])"
@@ -114,7 +115,7 @@ def read_times(text, warm_up_ms):
         start, latency, compute = (_milliseconds(row, number, name) for name in TIMES)
         if start < warm_up_ms:
             continue
-        if not 0 < compute <= latency * (1 + ROUNDED):
+        if not 0 < compute <= latency * (1 + ROUNDED) or latency > LONGEST_MS:
             raise _impossible(number, "{:g} ms with the copies, {:g} ms without".format(latency, compute))
         pairs.append((latency / 1000.0, compute / 1000.0))
     if not pairs:

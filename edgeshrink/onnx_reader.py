@@ -22,7 +22,6 @@ from edgeshrink.verify import compare_outputs, run_onnx
 __all__ = ["OLDEST", "Traced", "load_onnx", "read_onnx"]
 
 _AGAIN = "Copy it again, with its external data beside it, or export the network again."
-_CHECKPOINTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # of torch.save
 _MOST_ELEMENTS = 2**28  # of one value: 1 GB of floats
 OLDEST = 13  # older forms (axes as attributes of Squeeze, say) would double what every pass has to know
 
@@ -111,7 +110,7 @@ def _first_line(error: Exception) -> str:
 def _load(path: Path) -> onnx.ModelProto:
     """The file's graph, checked; external data is checked to be there, and left where it is."""
     try:
-        _require_no_checkpoint(path)
+        _require_no_other(path)
         require_small(path)
         proto = onnx.load(path, load_external_data=False)
     except InputError:
@@ -134,13 +133,16 @@ def _load(path: Path) -> onnx.ModelProto:
     return proto
 
 
-def _require_no_checkpoint(path: Path) -> None:
-    with path.open("rb") as file:
-        if file.read(4).startswith(_CHECKPOINTS):
-            raise InputError(
-                f"{path} is a checkpoint, no ONNX file.",
-                f"`edgeshrink export {path}` makes a bundle of it, with its ONNX file.",
-            )
+def _require_no_other(path: Path) -> None:
+    """Let pass what is not known to be something else: a checkpoint, samples, an engine, a profile."""
+    from edgeshrink_device import InputError as DeviceInputError
+    from edgeshrink_device.other_files import require_no_other
+
+    if path.is_file():
+        try:
+            require_no_other(str(path))
+        except DeviceInputError as error:
+            raise InputError(error.message, error.hint) from error
 
 
 def _raised(proto: onnx.ModelProto, path: Path, opset: int) -> onnx.ModelProto:

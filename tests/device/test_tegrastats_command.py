@@ -165,7 +165,7 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(log, form):
 def test_a_disk_that_is_full_is_told(log):
     with Path("/dev/full").open("w") as full:
         done = run(log, stdout=full)
-    assert done.stderr == "error: the output cannot be written: No space left on device.\n"
+    assert done.stderr == "error: what was printed cannot be written: No space left on device.\n"
     assert done.returncode == 1
 
 

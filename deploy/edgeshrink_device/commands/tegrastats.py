@@ -63,17 +63,9 @@ def run(options):
                 _print_csv(source, records)
             else:
                 _print_json(source, records)
-            sys.stdout.flush()
     except KeyboardInterrupt:
-        _flush_quietly()
         _summarize(source, counts)
         return INTERRUPTED
-    except BrokenPipeError:  # whoever reads has enough
-        _silence_stdout()
-        return 0
-    except OSError as error:
-        _silence_stdout()
-        raise DeviceError("the output cannot be written: {}".format(error.strerror), "") from error
     _summarize(source, counts)
     if counts["read"]:
         return 0
@@ -269,17 +261,3 @@ def _summarize(source, counts):
 
 def _note(text):
     sys.stderr.write("note: {}\n".format(text))
-
-
-def _flush_quietly():
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _silence_stdout()
-
-
-def _silence_stdout():
-    """Python flushes stdout once more at its end; nobody reads it."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
